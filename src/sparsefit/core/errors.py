@@ -1,0 +1,63 @@
+"""Errors that a user can act on: one sentence each, naming what was given and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SparsefitError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    The message is one sentence. The command line prints it and exits with code 2.
+
+    Examples
+    --------
+    >>> str(SparsefitError("nnz must be an integer >= 1, got 0"))
+    'nnz must be an integer >= 1, got 0'
+    """
+
+
+class OptionError(SparsefitError):
+    """A named option has a value that is not allowed.
+
+    Parameters
+    ----------
+    name : str
+        The option as Python spells it; the command line shows ``--name`` instead.
+    value : object
+        What was given.
+    allowed : str
+        What is allowed, as it would follow "must be".
+
+    Examples
+    --------
+    >>> print(OptionError("epochs", 0, "an integer >= 1"))
+    epochs must be an integer >= 1, got 0
+    """
+
+    def __init__(self, name: str, value: object, allowed: str):
+        super().__init__(f"{name} must be {allowed}, got {value!r}")
+        self.name, self.value, self.allowed = name, value, allowed
+
+    def __reduce__(self) -> tuple[type[OptionError], tuple[str, object, str]]:
+        # Sweeps send errors between processes; the default would replay the message alone.
+        return OptionError, (self.name, self.value, self.allowed)
+
+
+class DataError(SparsefitError):
+    """A file or array that was given cannot be used; the message says which and why."""
+
+
+def near_match(word: str, choices: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" for the closest choice, or an empty string.
+
+    Examples
+    --------
+    >>> near_match("plantd", ["planted", "mnist"])
+    " (did you mean 'planted'?)"
+    >>> near_match("zzz", ["planted", "mnist"])
+    ''
+    """
+    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,250 @@
+"""The answer of every method: a ReLU network stored by its nonzeros."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from sparsefit.core.errors import DataError
+from sparsefit.core.gates import RandomGates
+
+FORMAT = "sparsefit-network"
+FORMAT_VERSION = 1
+_PREDICT_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights into one layer of units.
+
+    Attributes
+    ----------
+    weight : scipy.sparse.csc_array
+        Shape (n_inputs, n_units); column j holds the weights into unit j. No stored zeros.
+    bias : ndarray or None
+        Shape (n_units,); None where the layer has no biases.
+    """
+
+    weight: sparse.csc_array
+    bias: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the weights to one canonical form: sorted, without stored zeros."""
+        weight = sparse.csc_array(self.weight)
+        weight.sum_duplicates()
+        weight.eliminate_zeros()
+        object.__setattr__(self, "weight", weight)
+        if self.bias is not None:
+            object.__setattr__(self, "bias", np.asarray(self.bias, dtype=weight.dtype))
+
+    @classmethod
+    def from_flat(
+        cls, indices: np.ndarray, values: np.ndarray, n_inputs: int, n_units: int,
+        *, constant_input: bool = False,
+    ) -> Layer:  # fmt: skip
+        """Build from positions in the unit-major vector (w_1, w_2, ...) of length m*d.
+
+        With `constant_input` the last of the d inputs is the constant 1, whose weights are the
+        biases.
+        """
+        units, inputs = np.divmod(np.asarray(indices, dtype=np.int64), n_inputs)
+        weight = sparse.csc_array(
+            (np.asarray(values), (inputs, units)), shape=(n_inputs, n_units)
+        )
+        if not constant_input:
+            return cls(weight)
+        bias = weight[[n_inputs - 1], :].toarray().ravel()
+        return cls(weight[: n_inputs - 1, :], bias)
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the layer."""
+        return int(self.weight.shape[0])
+
+    @property
+    def n_units(self) -> int:
+        """Units of the layer."""
+        return int(self.weight.shape[1])
+
+    @property
+    def nnz(self) -> int:
+        """Nonzero weights and biases."""
+        return int(self.weight.nnz) + (0 if self.bias is None else np.count_nonzero(self.bias))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return x @ weight + bias, shape (n, n_units)."""
+        z = np.asarray(x @ self.weight)
+        return z if self.bias is None else z + self.bias
+
+
+@dataclass(frozen=True)
+class Network:
+    """A sparse feed-forward ReLU network.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        From the inputs to the outputs. With `fused`, all of them are hidden layers.
+    fused : bool
+        The single output is the plain sum of the last hidden layer: w_j = u_j v_j.
+    gates : RandomGates or None
+        Gates of the last hidden layer where they are not its own weights (``--convex``): unit j
+        gives 1[x . h_j > 0] (x . w_j). They are stored as a seed.
+
+    Examples
+    --------
+    >>> layer = Layer.from_flat([0, 3], [1.0, -2.0], n_inputs=2, n_units=2)
+    >>> network = Network((layer,), fused=True)
+    >>> network.nnz, network.predict(np.array([[1.0, -1.0]])).tolist()
+    (2, [[3.0]])
+    """
+
+    layers: tuple[Layer, ...]
+    fused: bool = False
+    gates: RandomGates | None = None
+
+    @property
+    def hidden_layers(self) -> tuple[Layer, ...]:
+        """The layers followed by a ReLU."""
+        return self.layers if self.fused else self.layers[:-1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of a prediction."""
+        return 1 if self.fused else self.layers[-1].n_units
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns of X."""
+        return self.layers[0].n_inputs
+
+    @property
+    def nnz(self) -> int:
+        """Nonzero stored numbers: weights, biases and output weights."""
+        return sum(layer.nnz for layer in self.layers)
+
+    @property
+    def n_params(self) -> int:
+        """Numbers that a dense network of this shape stores."""
+        return sum(
+            layer.n_inputs * layer.n_units + (0 if layer.bias is None else layer.n_units)
+            for layer in self.layers
+        )
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Evaluate the network, using its nonzeros only.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_inputs)
+
+        Returns
+        -------
+        ndarray of shape (n, n_outputs)
+            Raw outputs: values, or the scores of the classes.
+        """
+        trimmed = self._without_dead_units()
+        rows = max(1, _PREDICT_BYTES // (8 * (1 + max(la.n_units for la in trimmed.layers))))
+        parts = [trimmed._forward(X[i : i + rows]) for i in range(0, len(X), rows)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.n_outputs))
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        for layer in self.hidden_layers:
+            gated = self.gates is not None and layer is self.hidden_layers[-1]
+            x = self._gated(layer, x) if gated else np.maximum(layer(x), 0)
+        return x.sum(axis=1, keepdims=True) if self.fused else self.layers[-1](x)
+
+    def _gated(self, layer: Layer, x: np.ndarray) -> np.ndarray:
+        assert self.gates is not None
+        live = self._live_gates
+        h = self.gates.rows(live).astype(layer.weight.dtype)
+        xb = x if layer.bias is None else np.column_stack([x, np.ones(len(x), x.dtype)])
+        return layer(x) * (xb @ h.T > 0)
+
+    @property
+    def _live_gates(self) -> np.ndarray:
+        """Units of the last hidden layer whose gates are needed, in order."""
+        return self.__dict__.get("_gate_units", np.arange(self.hidden_layers[-1].n_units))
+
+    def _without_dead_units(self) -> Network:
+        """Drop hidden units without incoming numbers: their output is 0 on every row."""
+        layers, keep = [], None
+        for layer in self.layers:
+            weight, bias = layer.weight, layer.bias
+            if keep is not None:
+                weight = weight[keep, :]
+            keep = np.arange(layer.n_units)
+            if layer in self.hidden_layers:
+                live = np.diff(layer.weight.indptr) > 0
+                keep = np.flatnonzero(live if bias is None else live | (bias != 0))
+                weight, bias = weight[:, keep], None if bias is None else bias[keep]
+                gate_units = keep
+            layers.append(Layer(weight, bias))
+        trimmed = replace(self, layers=tuple(layers))
+        if self.gates is not None:
+            trimmed.__dict__["_gate_units"] = gate_units
+        return trimmed
+
+    def save(self, path: Path) -> None:
+        """Write the network as safetensors: indices and values of the nonzeros, and a header."""
+        from safetensors.numpy import save_file
+
+        tensors: dict[str, np.ndarray] = {}
+        for number, layer in enumerate(self.layers):
+            by_unit = layer.weight.tocoo()
+            flat = by_unit.col.astype(np.int64) * layer.n_inputs + by_unit.row
+            order = np.argsort(flat)
+            tensors[f"{number}.indices"] = flat[order]
+            tensors[f"{number}.values"] = by_unit.data[order]
+            if layer.bias is not None:
+                tensors[f"{number}.bias.indices"] = np.flatnonzero(layer.bias)
+                tensors[f"{number}.bias.values"] = layer.bias[layer.bias != 0]
+        header = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "fused": self.fused,
+            "gates": None if self.gates is None else [self.gates.seed, self.gates.n_inputs],
+            "shapes": [[la.n_inputs, la.n_units, la.bias is not None] for la in self.layers],
+        }
+        save_file(tensors, path, metadata={"sparsefit": json.dumps(header, sort_keys=True)})
+
+    @classmethod
+    def load(cls, path: Path) -> Network:
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is not one, is damaged, or is of a newer format.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {}).get("sparsefit", "{}"))
+                if header.get("format") != FORMAT:
+                    raise DataError(f"{path} is not a network file of sparsefit")
+                if header["version"] > FORMAT_VERSION:
+                    raise DataError(f"{path} was written by a newer version of sparsefit")
+                layers = tuple(_read_layers(file, header["shapes"]))
+                gates = RandomGates(*header["gates"]) if header["gates"] else None
+                return cls(layers, bool(header["fused"]), gates)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise DataError(f"{path} cannot be read as a network: {error}") from error
+
+
+def _read_layers(file: object, shapes: Sequence[tuple[int, int, bool]]) -> Iterator[Layer]:
+    for number, (n_inputs, n_units, has_bias) in enumerate(shapes):
+        get = file.get_tensor  # type: ignore[attr-defined]
+        indices, values = get(f"{number}.indices"), get(f"{number}.values")
+        layer = Layer.from_flat(indices, values, n_inputs, n_units)
+        if has_bias:
+            bias = np.zeros(n_units, dtype=values.dtype)
+            bias[get(f"{number}.bias.indices")] = get(f"{number}.bias.values")
+            layer = Layer(layer.weight, bias)
+        yield layer

@@ -1,0 +1,113 @@
+"""Data to fit, and how a fit is scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from sparsefit.core.errors import DataError
+from sparsefit.core.network import Network
+
+Loss = Literal["squared", "logistic", "softmax"]
+Metric = Literal["psnr", "accuracy", "r2", "relative-error"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows to fit with a network.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, d)
+        Training inputs, float32 or float64.
+    y : ndarray
+        Squared and logistic loss: shape (n, k), floats (for logistic, and for accuracy under the
+        squared loss, 0 or 1 with k = 1). Softmax: shape (n,), int64 class numbers.
+    loss : {"squared", "logistic", "softmax"}
+        What training minimises.
+    metric : {"psnr", "accuracy", "r2"}
+        What is reported.
+    X_test, y_test : ndarray or None
+        Fresh rows; None where the task has none, as in fitting one image.
+    n_classes : int
+        Number of classes; 0 for regression.
+    peak : float
+        The largest |y|, which PSNR is relative to.
+    truth : Network or None
+        The planted network.
+    image_shape : tuple of int
+        Shape in which a column of outputs is an image, or empty.
+    info : dict
+        Facts on the data that go into the row, by name.
+
+    Raises
+    ------
+    DataError
+        If X or y hold NaN or infinity, or their lengths differ.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    loss: Loss = "squared"
+    metric: Metric = "psnr"
+    X_test: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    n_classes: int = 0
+    peak: float = 1.0
+    truth: Network | None = None
+    image_shape: tuple[int, ...] = ()
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no method can use."""
+        for name, x, y in (("", self.X, self.y), ("_test", self.X_test, self.y_test)):
+            if x is None or y is None:
+                continue
+            if len(x) != len(y):
+                raise DataError(f"X{name} has {len(x)} rows and y{name} has {len(y)}")
+            for label, array in ((f"X{name}", x), (f"y{name}", y)):
+                # A sum is finite exactly if all terms are, short of overflow, and needs no copy.
+                if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+                    raise DataError(f"{label} holds NaN or infinity")
+
+    @property
+    def n_features(self) -> int:
+        """Columns of X."""
+        return int(self.X.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs k of the network."""
+        return self.n_classes if self.loss == "softmax" else int(self.y.shape[1])
+
+
+@dataclass(frozen=True)
+class SensingProblem:
+    """A sparse vector seen through a Gaussian matrix that is drawn column by column.
+
+    Attributes
+    ----------
+    measurements : ndarray of shape (n,)
+        A x for the true vector x.
+    length : int
+        Length of x.
+    seed : int
+        Seed of the columns of A.
+    support : ndarray of int
+        Where x is nonzero.
+    values : ndarray
+        The values there.
+    """
+
+    measurements: np.ndarray
+    length: int
+    seed: int
+    support: np.ndarray
+    values: np.ndarray
+    metric: Metric = "relative-error"
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+AnyProblem = Problem | SensingProblem

@@ -1,0 +1,44 @@
+"""What every method is told beside the data and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sparsefit.core.options import Options, at_least, option
+
+
+def no_progress(fraction: float, message: str) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting(Options):
+    """Architecture, random seed and machine of one fit.
+
+    Examples
+    --------
+    >>> Setting(hidden=50, seed=1).layers
+    1
+    """
+
+    hidden: int = option(100, "hidden units in each hidden layer, m", check=at_least(1))
+    layers: int = option(
+        1, "number of hidden layers", aliases=("num-layers",), check=at_least(1)
+    )
+    bias: bool = option(False, "give every hidden unit a bias, counted in the budget")
+    seed: int = option(0, "random seed of the data draw and of the method", check=at_least(0))
+    dtype: Literal["float32", "float64"] | None = option(
+        None, "precision of the computation; default: the method's own"
+    )
+    device: str = option("cpu", "torch device: cpu, cuda, cuda:N or mps")
+    threads: int = option(
+        1,
+        "computing threads per cell; sums are rounded in another order when it changes",
+        check=at_least(1),
+    )
+    memory_mb: int = option(
+        512, "bytes for temporary arrays, in MiB; results do not depend on it", check=at_least(1)
+    )
+    progress: Callable[[float, str], None] = field(default=no_progress, compare=False)

@@ -1,0 +1,72 @@
+"""The interface of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sparsefit.core.discovery import by_name, discover
+from sparsefit.core.options import Options
+
+if TYPE_CHECKING:
+    from sparsefit.core.problem import AnyProblem
+    from sparsefit.core.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Options):
+    """Data to fit, their split and their metric.
+
+    Attributes
+    ----------
+    name : str
+        What ``--task`` takes.
+    aliases : tuple of str
+        Other names.
+    version : int
+        Part of the run id; raise it when the data change.
+    draws_truth : bool
+        True if the data depend on the width, budget and layers of the cell, as for planted
+        problems.
+    limits : tuple of float
+        Limits of the colour scale of heatmaps (those of the paper where it has the task).
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    version: ClassVar[int] = 1
+    draws_truth: ClassVar[bool] = False
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def load(self, setting: Setting, nnz: int) -> AnyProblem:
+        """Return the data of one cell.
+
+        Parameters
+        ----------
+        setting : Setting
+            ``seed`` selects the draw; ``hidden`` and ``layers`` matter if `draws_truth`.
+        nnz : int
+            The cell's budget; matters only if `draws_truth`.
+
+        Raises
+        ------
+        DataError
+            If files are missing or damaged.
+        SkipCell
+            If this cell has no sensible data, such as a planted network without weights.
+        """
+        raise TypeError(f"task {type(self).__name__} does not define load")
+
+
+class SkipCell(Exception):
+    """Raised by `Task.load`: the cell is recorded as skipped, with this reason."""
+
+
+def list_tasks() -> dict[str, type[Task]]:
+    """Return every task by name."""
+    return discover("sparsefit.tasks", Task)
+
+
+def find_task(name: str) -> type[Task]:
+    """Return the task of that name or alias; raise `SparsefitError` with a near match."""
+    return by_name("task", list_tasks(), name)
