@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,13 @@ import numpy as np
 class RandomGates:
     """Standard normal gate vectors, drawn per unit from a counter-based generator.
 
-    Unit j is stream j of a Philox generator keyed by the seed, so the draw does not depend on
+    Unit j is stream j of a Philox generator seeded with `seed`, so the draw does not depend on
     how units are grouped into blocks, on their number, or on the device.
 
     Parameters
     ----------
     seed : int
-        Key of the generator.
+        Seed of the generator, >= 0.
     n_inputs : int
         Length d of a gate vector.
 
@@ -33,15 +34,27 @@ class RandomGates:
 
     def rows(self, units: range | list[int] | np.ndarray) -> np.ndarray:
         """Return the gate vectors of `units`, shape (len(units), n_inputs), float64."""
-        bits = np.random.Philox(key=self.seed)
+        out = np.empty((len(units), self.n_inputs))
+        for row, generator in zip(out, self._streams(units), strict=True):
+            generator.standard_normal(out=row)
+        return out
+
+    def uniform_rows(self, units: range | list[int] | np.ndarray) -> np.ndarray:
+        """Return uniform draws in [0, 1) from the same streams, shape (len(units), n_inputs)."""
+        out = np.empty((len(units), self.n_inputs))
+        for row, generator in zip(out, self._streams(units), strict=True):
+            generator.random(out=row)
+        return out
+
+    def _streams(self, units: range | list[int] | np.ndarray) -> Iterator[np.random.Generator]:
+        """Yield one generator, set to the start of each unit's stream in turn."""
+        bits = np.random.Philox(self.seed)
         generator = np.random.Generator(bits)
         state = bits.state
-        out = np.empty((len(units), self.n_inputs))
-        for row, unit in zip(out, units, strict=True):
-            # The upper counter words name the stream; the lower ones count within it.
+        for unit in units:
+            # The third counter word names the stream; the first two count within it.
             state["state"]["counter"][:] = (0, 0, int(unit), 0)
             state["buffer_pos"] = 4
             state["has_uint32"] = 0
             bits.state = state
-            generator.standard_normal(out=row)
-        return out
+            yield generator

@@ -53,9 +53,7 @@ class Layer:
         biases.
         """
         units, inputs = np.divmod(np.asarray(indices, dtype=np.int64), n_inputs)
-        weight = sparse.csc_array(
-            (np.asarray(values), (inputs, units)), shape=(n_inputs, n_units)
-        )
+        weight = sparse.csc_array((np.asarray(values), (inputs, units)), shape=(n_inputs, n_units))
         if not constant_input:
             return cls(weight)
         bias = weight[[n_inputs - 1], :].toarray().ravel()
@@ -74,7 +72,8 @@ class Layer:
     @property
     def nnz(self) -> int:
         """Nonzero weights and biases."""
-        return int(self.weight.nnz) + (0 if self.bias is None else np.count_nonzero(self.bias))
+        biases = 0 if self.bias is None else int(np.count_nonzero(self.bias))
+        return int(self.weight.nnz) + biases
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return x @ weight + bias, shape (n, n_units)."""

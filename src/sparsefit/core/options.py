@@ -128,7 +128,8 @@ def option_infos(cls: type) -> tuple[OptionInfo, ...]:
     for item in dataclasses.fields(cls):
         if "help" not in item.metadata:
             continue
-        hint, optional, choices = hints[item.name], False, ()
+        hint, optional = hints[item.name], False
+        choices: tuple[Any, ...] = ()
         if typing.get_origin(hint) in (typing.Union, types.UnionType):
             rest = [arg for arg in typing.get_args(hint) if arg is not type(None)]
             hint, optional = rest[0], True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from sparsefit.core.errors import DataError
-from sparsefit.core.network import Network
+
+if TYPE_CHECKING:
+    from sparsefit.core.network import Network
 
 Loss = Literal["squared", "logistic", "softmax"]
 Metric = Literal["psnr", "accuracy", "r2", "relative-error"]

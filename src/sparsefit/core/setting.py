@@ -24,9 +24,7 @@ class Setting(Options):
     """
 
     hidden: int = option(100, "hidden units in each hidden layer, m", check=at_least(1))
-    layers: int = option(
-        1, "number of hidden layers", aliases=("num-layers",), check=at_least(1)
-    )
+    layers: int = option(1, "number of hidden layers", aliases=("num-layers",), check=at_least(1))
     bias: bool = option(False, "give every hidden unit a bias, counted in the budget")
     seed: int = option(0, "random seed of the data draw and of the method", check=at_least(0))
     dtype: Literal["float32", "float64"] | None = option(

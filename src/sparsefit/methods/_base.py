@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sparsefit.core.discovery import by_name, discover
 from sparsefit.core.errors import SparsefitError
@@ -42,7 +42,7 @@ class Method(Options):
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
-    default_dtype: ClassVar[str] = "float64"
+    default_dtype: ClassVar[Literal["float32", "float64"]] = "float64"
     uses_budget: ClassVar[bool] = True
     shares_path: ClassVar[bool] = False
 

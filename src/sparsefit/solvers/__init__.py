@@ -1,1 +1,5 @@
-"""."""
+"""Solvers: sparsity-constrained descent over block models, in one loop."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

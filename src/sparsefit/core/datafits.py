@@ -1,0 +1,115 @@
+"""What training minimises, as functions of the outputs z; sums over rows, not means."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Datafit(Protocol):
+    """A smooth convex function of the outputs z, separable over rows.
+
+    All take z and y of one shape, (n,) or (n, k).
+    """
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the sum over rows, a scalar."""
+
+    def gradient(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the derivative by z, of the shape of z."""
+
+    def curvature(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the diagonal of the second derivative by z, of the shape of z."""
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Return the mean of y that the outputs stand for."""
+
+
+class Squared:
+    """Half the sum of squares, 1/2 ||z - y||^2.
+
+    Examples
+    --------
+    >>> Squared().value(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.0])).item()
+    2.5
+    """
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return 1/2 ||z - y||^2."""
+        return 0.5 * (z - y).square().sum()
+
+    def gradient(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return z - y."""
+        return z - y
+
+    def curvature(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return ones."""
+        return torch.ones_like(z)
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Return z."""
+        return z
+
+
+class Logistic:
+    """Log loss of 0/1 labels, sum of log(1 + exp(z)) - y z.
+
+    Examples
+    --------
+    >>> Logistic().gradient(torch.tensor([0.0]), torch.tensor([1.0])).item()
+    -0.5
+    """
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the log loss."""
+        return functional.binary_cross_entropy_with_logits(z, y, reduction="sum")
+
+    def gradient(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return sigmoid(z) - y."""
+        return z.sigmoid() - y
+
+    def curvature(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return p (1 - p), p = sigmoid(z)."""
+        p = z.sigmoid()
+        return p * (1 - p)
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Return the probability of label 1."""
+        return z.sigmoid()
+
+
+class Softmax:
+    """Cross-entropy of one-hot rows y, shape (n, k).
+
+    Examples
+    --------
+    >>> Softmax().predict(torch.zeros(1, 2)).tolist()
+    [[0.5, 0.5]]
+    """
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the cross-entropy."""
+        return -(y * z.log_softmax(dim=1)).sum()
+
+    def gradient(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return softmax(z) - y."""
+        return z.softmax(dim=1) - y
+
+    def curvature(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return p (1 - p), the diagonal only, p = softmax(z)."""
+        p = z.softmax(dim=1)
+        return p * (1 - p)
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Return class probabilities."""
+        return z.softmax(dim=1)
+
+
+DATAFITS: dict[str, type[Squared] | type[Logistic] | type[Softmax]] = {
+    "squared": Squared,
+    "logistic": Logistic,
+    "softmax": Softmax,
+}

@@ -1,0 +1,162 @@
+"""Keep the s largest magnitudes of a vector that is too long to hold: exact, in O(s) memory."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.sparse_vector import SparseVector
+
+
+def hard_threshold(scores: Tensor, k: int) -> Tensor:
+    """Return the positions of the `k` largest magnitudes, ties to the lowest position.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (size,)
+    k : int
+        How many to keep; all of them if ``k >= size``.
+
+    Returns
+    -------
+    Tensor of int64, shape (min(k, size),)
+        In increasing order. Exactly that many, however many magnitudes are equal.
+
+    Examples
+    --------
+    >>> hard_threshold(torch.tensor([1.0, -3.0, 3.0, 3.0]), 2).tolist()
+    [1, 2]
+    """
+    if k >= len(scores):
+        return torch.arange(len(scores), device=scores.device)
+    if k == 0:
+        return torch.zeros(0, dtype=torch.int64, device=scores.device)
+    magnitudes = scores.abs()
+    smallest_kept = torch.topk(magnitudes, k, sorted=True).values[-1]
+    kept = magnitudes > smallest_kept
+    tied = (magnitudes == smallest_kept).nonzero().squeeze(1)
+    kept[tied[: k - int(kept.sum())]] = True
+    return kept.nonzero().squeeze(1)
+
+
+class StreamingTopK:
+    """H_s over a stream of blocks: the k best candidates seen so far, in memory O(k + block).
+
+    The result does not depend on how the candidates are grouped into blocks, nor on their order.
+
+    Parameters
+    ----------
+    k : int
+        How many to keep.
+
+    Examples
+    --------
+    >>> top = StreamingTopK(2)
+    >>> top.push(torch.tensor([0, 1]), torch.tensor([1.0, -2.0]))
+    >>> top.push(torch.tensor([2, 3]), torch.tensor([0.5, 3.0]))
+    >>> top.result(4).indices.tolist()
+    [1, 3]
+    """
+
+    def __init__(self, k: int):
+        self.k = k
+        self._entries: tuple[Tensor, Tensor, Tensor] | None = None
+        self._threshold: Tensor | None = None
+
+    def push(self, indices: Tensor, values: Tensor, scores: Tensor | None = None) -> None:
+        """Offer candidates.
+
+        Parameters
+        ----------
+        indices : Tensor of int64, shape (block,)
+            Positions not offered before, in increasing order.
+        values : Tensor of shape (block,)
+            Values there; zeros are no candidates.
+        scores : Tensor of shape (block,), optional
+            What to rank by in place of the magnitude of the values.
+        """
+        magnitudes = (values if scores is None else scores).abs()
+        good = values != 0
+        if self._threshold is not None:
+            good &= magnitudes >= self._threshold
+        chosen = good.nonzero().squeeze(1)
+        entries = (indices[chosen], values[chosen], magnitudes[chosen])
+        if self._entries is not None:
+            merged = [torch.cat(pair) for pair in zip(self._entries, entries, strict=True)]
+            order = merged[0].argsort()
+            entries = (merged[0][order], merged[1][order], merged[2][order])
+        if len(entries[0]) > self.k:
+            keep = hard_threshold(entries[2], self.k)
+            entries = (entries[0][keep], entries[1][keep], entries[2][keep])
+        if len(entries[0]) == self.k:
+            self._threshold = entries[2].min()
+        self._entries = entries
+
+    def result(self, size: int) -> SparseVector:
+        """Return the kept entries of a vector of length `size`; `push` must have been called."""
+        assert self._entries is not None
+        return SparseVector(self._entries[0], self._entries[1], size)
+
+
+class CountSketch:
+    """Running sums of a long sparse-ish vector in a small table, read back with noise.
+
+    Charikar, Chen and Farach-Colton (2002). The signs and cells of an index are hashes of it, so
+    nothing of the length of the vector is stored.
+
+    Parameters
+    ----------
+    width : int
+        Cells of each of the `depth` rows.
+    depth : int, optional
+        Independent hashes; the estimate is their median.
+
+    Examples
+    --------
+    >>> sketch = CountSketch(64, dtype=torch.float64)
+    >>> sketch.add(torch.tensor([5, 10**12]), torch.tensor([1.0, -2.0], dtype=torch.float64))
+    >>> sketch.query(torch.tensor([10**12])).tolist()
+    [-2.0]
+    """
+
+    def __init__(
+        self, width: int, depth: int = 4, *, dtype: torch.dtype, device: torch.device | str = "cpu"
+    ):
+        self.width = width
+        self.table = torch.zeros(depth, width, dtype=dtype, device=device)
+
+    @classmethod
+    def for_budget(
+        cls, nnz: int, size: int, *, dtype: torch.dtype, device: torch.device | str = "cpu"
+    ) -> CountSketch:
+        """Return the sketch of MLP-IHT: width s max(1, log(size / s)), four hashes."""
+        return cls(int(nnz * max(1.0, math.log(size / nnz))), dtype=dtype, device=device)
+
+    def add(self, indices: Tensor, deltas: Tensor) -> None:
+        """Add `deltas` at `indices`, both of shape (block,)."""
+        for row, (cell, sign) in zip(self.table, self._hashes(indices), strict=True):
+            row.index_add_(0, cell, sign * deltas)
+
+    def query(self, indices: Tensor) -> Tensor:
+        """Return the estimated sums at `indices`, shape (block,)."""
+        rows = zip(self.table, self._hashes(indices), strict=True)
+        ordered = torch.stack([sign * row[cell] for row, (cell, sign) in rows]).sort(dim=0).values
+        depth = len(self.table)
+        return (ordered[(depth - 1) // 2] + ordered[depth // 2]) / 2
+
+    def _hashes(self, indices: Tensor) -> list[tuple[Tensor, Tensor]]:
+        pairs = []
+        for number in range(len(self.table)):
+            bits = _mix(indices + (number + 1) * 0x1851F42D4C957F2D)
+            sign = ((bits & 1) * 2 - 1).to(self.table.dtype)
+            pairs.append(((bits >> 1) % self.width, sign))
+        return pairs
+
+
+def _mix(x: Tensor) -> Tensor:
+    """Scramble int64 values into non-negative ones (multiplication wraps around)."""
+    for multiplier, shift in ((0x2545F4914F6CDD1D, 31), (0x27D4EB2F165667C5, 29)):
+        x = (x ^ ((x >> shift) & 0x7FFFFFFFF)) * multiplier
+    return (x ^ (x >> 32)) & 0x7FFFFFFFFFFFFFFF

@@ -1,0 +1,77 @@
+"""What a solver may ask of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.sparse_vector import SparseVector
+
+
+class Block(NamedTuple):
+    """A stretch of parameters with what a gradient step there needs.
+
+    Attributes
+    ----------
+    indices : Tensor of int64, shape (block,)
+        Parameter numbers, increasing.
+    values : Tensor of shape (block,)
+        The parameters there.
+    gradient : Tensor of shape (block,)
+        The derivative there.
+    """
+
+    indices: Tensor
+    values: Tensor
+    gradient: Tensor
+
+
+class SupportMatrix(Protocol):
+    """The columns A_S of a linear model on a support S."""
+
+    def matvec(self, v: Tensor) -> Tensor:
+        """Return A_S v, shape (n,), for v of shape (s,)."""
+
+    def rmatvec(self, r: Tensor) -> Tensor:
+        """Return A_S^T r, shape (s,), for r of shape (n,)."""
+
+
+class BlockModel(Protocol):
+    """Outputs z as a function of a long parameter vector, which is only ever held sparsely.
+
+    Attributes
+    ----------
+    n_params : int
+        Length of the parameter vector.
+    is_linear : bool
+        Whether z = A coef with A fixed between calls of `refresh`; then `support` works.
+    """
+
+    n_params: int
+    is_linear: bool
+    memory: MemoryBudget
+
+    def zeros(self) -> SparseVector:
+        """Return the zero parameter vector in the model's dtype and on its device."""
+
+    def forward(self, coef: SparseVector) -> Tensor:
+        """Return z, shape (n,) or (n, k); touches only the units that `coef` uses."""
+
+    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
+        """Stream J(coef)^T cotangent.
+
+        Blocks in which both `coef` and the gradient are zero throughout may be left out.
+        """
+
+    def support(self, indices: Tensor) -> SupportMatrix:
+        """Return the columns of A at `indices`."""
+
+    def take(self, index: np.ndarray) -> BlockModel:
+        """Return the model on some of its rows."""
+
+    def refresh(self, coef: SparseVector) -> BlockModel:
+        """Return the model whose gates are the weights in `coef` (sequential convex)."""

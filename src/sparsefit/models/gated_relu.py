@@ -1,0 +1,138 @@
+"""The fused one-output network as a linear model in gated inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.rows import Rows
+from sparsefit.core.sparse_vector import SparseVector
+from sparsefit.models._patterns import Gates, Patterns, dense_units
+from sparsefit.models.base import Block
+
+
+class GatedReLU:
+    """z = sum_j D_j X w_j with D_j = diag(1[X h_j > 0]).
+
+    The parameter vector is unit-major, (w_1, ..., w_m), of length m*d. Once the gates are the
+    weights themselves (`refresh`), z is the ReLU network sum_j relu(X w_j).
+
+    Parameters
+    ----------
+    rows : Rows
+        The data, n rows and d inputs.
+    hidden : int
+        Number of units m.
+    gates : RandomGates or SparseVector
+        Gate vectors; a `SparseVector` is unit-major of length m*d.
+    memory : MemoryBudget, optional
+        For patterns and support columns that may be kept; results do not depend on it.
+
+    Notes
+    -----
+    Memory beyond the data is O(n G + d G + s) for tiles of G units, never m*d.
+
+    Examples
+    --------
+    >>> from sparsefit.core.gates import RandomGates
+    >>> rows = Rows(np.array([[1.0], [-1.0]]), dtype=torch.float64)
+    >>> w = SparseVector(torch.tensor([0, 1]), torch.tensor([2.0, -3.0]).double(), size=2)
+    >>> GatedReLU(rows, 2, RandomGates(0, 1)).refresh(w).forward(w).tolist()
+    [2.0, 3.0]
+    """
+
+    is_linear = True
+
+    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: MemoryBudget | None = None):
+        self.rows, self.hidden = rows, hidden
+        self.memory = memory or MemoryBudget(512 * 2**20)
+        self.patterns = Patterns(rows, hidden, gates, self.memory)
+        self.n_params = hidden * rows.d
+
+    def zeros(self) -> SparseVector:
+        """Return the zero parameter vector."""
+        return SparseVector.zeros(self.n_params, dtype=self.rows.dtype, device=self.rows.device)
+
+    def forward(self, coef: SparseVector) -> Tensor:
+        """Return z = A coef, shape (n,)."""
+        return self.support(coef.indices).matvec(coef.values)
+
+    def support(self, indices: Tensor) -> GatedColumns:
+        """Return the columns of A at `indices`."""
+        return GatedColumns(self.patterns, indices)
+
+    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
+        """Stream A^T cotangent, one tile of live units at a time."""
+        d = self.rows.d
+        inputs = torch.arange(d, device=self.rows.device)
+        pieces = [cotangent[span] for span in self.rows.spans]
+        for place, units in self.patterns.tiles():
+            gradient = cotangent.new_zeros(len(units), d)
+            patterns = self.patterns.of_tile(place)
+            for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
+                gradient.addmm_(active * piece, block.T)
+            indices = (units[:, None] * d + inputs).ravel()
+            yield Block(indices, dense_units(coef, units, d).ravel(), gradient.ravel())
+        yield from self._ungated(coef)
+
+    def _ungated(self, coef: SparseVector) -> Iterator[Block]:
+        """Weights of units whose gate is zero: they have no gradient but are still there."""
+        left = torch.isin(coef.indices // self.rows.d, self.patterns.live, invert=True)
+        if bool(left.any()):
+            values = coef.values[left]
+            yield Block(coef.indices[left], values, torch.zeros_like(values))
+
+    def take(self, index: np.ndarray) -> GatedReLU:
+        """Return the model on some of its rows."""
+        return GatedReLU(self.rows.take(index), self.hidden, self.patterns.gates, self.memory)
+
+    def refresh(self, coef: SparseVector) -> GatedReLU:
+        """Return the model gated by its own weights."""
+        return GatedReLU(self.rows, self.hidden, coef, self.memory)
+
+
+class GatedColumns:
+    """Columns of A on a support, kept if the memory budget allows and made again if not.
+
+    Parameters
+    ----------
+    patterns : Patterns
+    indices : Tensor of int64, shape (s,)
+    """
+
+    def __init__(self, patterns: Patterns, indices: Tensor):
+        self.patterns, self.indices = patterns, indices
+        self.rows, self._memory = patterns.rows, patterns.memory
+        n_bytes = len(indices) * self.rows.n * self.rows.dtype.itemsize
+        self._kept_bytes = n_bytes if self._memory.reserve(n_bytes) else 0
+        self._kept = list(self._make()) if self._kept_bytes else None
+
+    def __del__(self) -> None:
+        """Give the memory of the kept columns back."""
+        self._memory.release(self._kept_bytes)
+
+    def _make(self) -> Iterator[Tensor]:
+        """Yield A_S^T by row block, shape (s, rows)."""
+        d = self.rows.d
+        active = self.patterns.of_units(self.indices // d)
+        inputs = self.indices % d
+        for pattern, block in zip(active, self.rows.blocks, strict=True):
+            yield block.index_select(0, inputs).mul_(pattern)
+
+    def _blocks(self) -> Iterator[Tensor]:
+        return iter(self._kept) if self._kept is not None else self._make()
+
+    def matvec(self, v: Tensor) -> Tensor:
+        """Return A_S v, shape (n,)."""
+        return torch.cat([v @ block for block in self._blocks()])
+
+    def rmatvec(self, r: Tensor) -> Tensor:
+        """Return A_S^T r, shape (s,)."""
+        total = r.new_zeros(len(self.indices))
+        for span, block in zip(self.rows.spans, self._blocks(), strict=True):
+            total += block @ r[span]
+        return total

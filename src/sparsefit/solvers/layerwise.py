@@ -1,0 +1,155 @@
+"""From a problem to a network with the implicit models: one hidden layer after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from sparsefit.core.datafits import DATAFITS, Squared
+from sparsefit.core.errors import SparsefitError
+from sparsefit.core.gates import RandomGates
+from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.network import Layer, Network
+from sparsefit.core.problem import Problem, SensingProblem
+from sparsefit.core.result import Fit
+from sparsefit.core.rows import Rows
+from sparsefit.core.setting import Setting
+from sparsefit.models import FactoredReLU, GatedReLU, GaussianSensing, NetworkModel
+from sparsefit.solvers.base import Solver, SolveResult
+from sparsefit.solvers.batches import Batches
+
+
+def fit_layerwise(
+    problem: Problem,
+    nnz: int,
+    setting: Setting,
+    make_solver: Callable[[NetworkModel, int], Solver],
+    *,
+    batch_size: int,
+) -> Fit:
+    """Train hidden layers in sequence, each with its share ``nnz // layers`` of the budget.
+
+    Every layer is fitted to the targets as if it were the last; its output, relu(X W), is the
+    input of the next. With several outputs each solve also finds output weights, of which only
+    the last ones are kept.
+
+    Parameters
+    ----------
+    problem : Problem
+    nnz : int
+        Budget of the whole network.
+    setting : Setting
+        ``dtype`` must be set.
+    make_solver : callable
+        Given the model of a layer and its share of the budget.
+    batch_size : int
+        Rows of a minibatch; 0 for all.
+
+    Raises
+    ------
+    SparsefitError
+        If the budget leaves nothing for a layer.
+    """
+    share = nnz // setting.layers
+    if share == 0:
+        raise SparsefitError(f"nnz={nnz} leaves nothing for each of {setting.layers} hidden layers")
+    X, layers, results = problem.X, list[Layer](), list[SolveResult]()
+    for number in range(setting.layers):
+        model = _make_model(problem, X, setting)
+        solver = make_solver(model, share)
+        results.append(_solve(problem, model, solver, share, setting, batch_size, number))
+        layers.append(_hidden_layer(model, results[-1], setting))
+        if number + 1 < setting.layers:
+            X = np.maximum(layers[-1](X), 0)
+    return Fit(
+        _join(model, layers, results[-1], keep_gates=not solver.sequential),
+        results[-1].status,
+        sum(result.n_iter for result in results),
+        tuple(loss for result in results for loss in result.history),
+    )
+
+
+def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: Solver) -> Fit:
+    """Recover a sparse vector; the answer is a network of one linear layer.
+
+    Parameters
+    ----------
+    problem : SensingProblem
+    nnz : int
+        Budget.
+    setting : Setting
+        ``dtype`` must be set.
+    solver : Solver
+    """
+    dtype = getattr(torch, str(setting.dtype))
+    y = torch.from_numpy(problem.measurements).to(device=setting.device, dtype=dtype)
+    model = GaussianSensing(
+        len(y), problem.length, seed=problem.seed, dtype=dtype, device=setting.device,
+        memory=MemoryBudget(setting.memory_mb * 2**20),
+    )  # fmt: skip
+    batches = Batches(len(y), 0, setting.seed)
+    result = solver.solve(model, Squared(), y, nnz, batches=batches)
+    indices, values = result.coef.indices.cpu().numpy(), result.coef.values.cpu().numpy()
+    layer = Layer.from_flat(indices, values, problem.length, 1)
+    return Fit(Network((layer,)), result.status, result.n_iter, result.history)
+
+
+def _make_model(problem: Problem, X: np.ndarray, setting: Setting) -> NetworkModel:
+    dtype = getattr(torch, str(setting.dtype))
+    rows = Rows(X, bias=setting.bias, dtype=dtype, device=setting.device)
+    memory = MemoryBudget(setting.memory_mb * 2**20)
+    gates = RandomGates(setting.seed, rows.d)
+    if problem.n_outputs == 1:
+        return GatedReLU(rows, setting.hidden, gates, memory)
+    return FactoredReLU(rows, setting.hidden, problem.n_outputs, gates, memory)
+
+
+def _solve(
+    problem: Problem, model: NetworkModel, solver: Solver, nnz: int, setting: Setting,
+    batch_size: int, number: int,
+) -> SolveResult:  # fmt: skip
+    y = torch.from_numpy(_targets(problem)).to(model.rows.device, model.rows.dtype)
+    if isinstance(model, GatedReLU):
+        y = y[:, 0]
+    total = solver.epochs * setting.layers
+
+    def report(epoch: int) -> None:
+        done = number * solver.epochs + epoch
+        setting.progress(done / total, f"epoch {done}/{total}")
+
+    batches = Batches(model.rows.n, batch_size, setting.seed)
+    datafit = DATAFITS[problem.loss]()
+    return solver.solve(model, datafit, y, nnz, batches=batches, callback=report)
+
+
+def _targets(problem: Problem) -> np.ndarray:
+    """Return y with a column per output; class numbers become one-hot rows."""
+    if problem.loss != "softmax":
+        return problem.y
+    return np.eye(problem.n_classes, dtype=np.float32)[problem.y]
+
+
+def _hidden_layer(model: NetworkModel, result: SolveResult, setting: Setting) -> Layer:
+    coef = model.split(result.coef)[0] if isinstance(model, FactoredReLU) else result.coef
+    indices, values = coef.indices.cpu().numpy(), coef.values.cpu().numpy()
+    return Layer.from_flat(
+        indices, values, model.rows.d, setting.hidden, constant_input=setting.bias
+    )
+
+
+def _join(
+    model: NetworkModel, layers: list[Layer], result: SolveResult, *, keep_gates: bool
+) -> Network:
+    """Join the hidden layers and, with several outputs, the last solve's output weights."""
+    gates = model.patterns.gates if keep_gates else None
+    assert gates is None or isinstance(gates, RandomGates)
+    if isinstance(model, GatedReLU):
+        return Network(tuple(layers), fused=True, gates=gates)
+    u = model.split(result.coef)[1]
+    unit, output = np.divmod(u.indices.cpu().numpy(), model.n_outputs)
+    shape = (model.hidden, model.n_outputs)
+    weight = sparse.csc_array((u.values.cpu().numpy(), (unit, output)), shape=shape)
+    return Network((*layers, Layer(weight)), gates=gates)
