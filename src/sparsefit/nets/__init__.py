@@ -1,1 +1,5 @@
-"""."""
+"""The torch.nn world: dense networks that are trained, masked and pruned."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

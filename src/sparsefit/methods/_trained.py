@@ -1,0 +1,49 @@
+"""What the methods that train a torch network share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from sparsefit import nets
+from sparsefit.core.options import above, at_least, option
+from sparsefit.core.problem import AnyProblem, Problem
+from sparsefit.methods._base import Method
+
+if TYPE_CHECKING:
+    from sparsefit.core.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedMethod(Method):
+    """Options of methods that train with Adam, and the trainer that they make."""
+
+    default_dtype: ClassVar[Literal["float32", "float64"]] = "float32"
+
+    epochs: int | None = option(
+        None,
+        "passes over the rows in each training; default: as many as make 1000 steps",
+        aliases=("num-epochs",),
+        check=at_least(1),
+    )
+    batch_size: int | None = option(
+        None,
+        "rows of a minibatch, 0 for all; default: all if epochs is given, else 512",
+        check=at_least(0),
+    )
+    lr: float = option(1e-3, "learning rate of Adam", check=above(0))
+
+    def make_trainer(self, problem: AnyProblem, setting: Setting) -> nets.Trainer:
+        """Return the trainer that these options ask for.
+
+        Raises
+        ------
+        SparsefitError
+            If the problem is not one of rows to fit.
+        """
+        self.check(problem)
+        assert isinstance(problem, Problem)
+        setting = replace(setting, dtype=setting.dtype or self.default_dtype)
+        return nets.Trainer(
+            problem, setting, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr
+        )

@@ -1,0 +1,43 @@
+"""The dense network, as a reference point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sparsefit import nets
+from sparsefit.methods._trained import TrainedMethod
+
+if TYPE_CHECKING:
+    from sparsefit.core.problem import AnyProblem
+    from sparsefit.core.result import Fit
+    from sparsefit.core.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseTraining(TrainedMethod):
+    """The dense network of the same width, trained once; a reference point without a budget.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsefit.core.problem import Problem
+    >>> from sparsefit.core.setting import Setting
+    >>> X = np.random.default_rng(0).normal(size=(100, 4))
+    >>> problem = Problem(X, np.maximum(X[:, :1], 0))
+    >>> [(_, fit)] = DenseTraining(epochs=2).path(problem, [1], Setting(hidden=3))
+    >>> fit.network.nnz
+    15
+    """
+
+    name: ClassVar[str] = "dense"
+    uses_budget: ClassVar[bool] = False
+
+    def path(
+        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
+    ) -> Iterator[tuple[int, Fit]]:
+        """Train once, whatever the budgets."""
+        fit = nets.train_dense(self.make_trainer(problem, setting), setting)
+        for nnz in budgets:
+            yield nnz, fit

@@ -1,0 +1,69 @@
+"""Iterative magnitude pruning with rewinding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from sparsefit import nets
+from sparsefit.core.options import at_least, option
+from sparsefit.methods._trained import TrainedMethod
+
+if TYPE_CHECKING:
+    from sparsefit.core.problem import AnyProblem
+    from sparsefit.core.result import Fit
+    from sparsefit.core.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterativeMagnitudePruning(TrainedMethod):
+    """Iterative magnitude pruning: train, prune the smallest weights, rewind, repeat.
+
+    References
+    ----------
+    J. Frankle and M. Carbin, The Lottery Ticket Hypothesis, ICLR 2019, arXiv:1803.03635.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsefit.core.problem import Problem
+    >>> from sparsefit.core.setting import Setting
+    >>> X = np.random.default_rng(0).normal(size=(100, 4))
+    >>> problem = Problem(X, np.maximum(X[:, :1], 0))
+    >>> path = IterativeMagnitudePruning(epochs=2, prune_iters=0.5)
+    >>> [(nnz, fit.network.nnz) for nnz, fit in path.path(problem, [3, 9], Setting(hidden=3))]
+    [(9, 9), (3, 3)]
+    """
+
+    name: ClassVar[str] = "imp"
+    aliases: ClassVar[tuple[str, ...]] = ("pruning",)
+    shares_path: ClassVar[bool] = True
+
+    prune_iters: float = option(
+        0.1,
+        "0: one pruning after training; in (0, 1): drop that fraction in each round; "
+        "a whole number: that many rounds of one constant fraction",
+        check=at_least(0),
+    )
+    score: Literal["retrained", "pruned"] = option(
+        "retrained", "score the network retrained after its last pruning, or as pruned"
+    )
+
+    def path(
+        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
+    ) -> Iterator[tuple[int, Fit]]:
+        """Fit all budgets on one descent through them."""
+        trainer = self.make_trainer(problem, setting)
+        n_params = trainer.net.n_params
+
+        def counts_for(nnz: int) -> list[int]:
+            if self.prune_iters == 0:
+                return [nnz]
+            if self.prune_iters < 1:
+                return nets.shrinking_counts(n_params, self.prune_iters, nnz)
+            return nets.geometric_counts(n_params, round(self.prune_iters), nnz)
+
+        yield from nets.prune_and_train(
+            trainer, budgets, counts_for, setting, rewind=self.prune_iters > 0, score=self.score
+        )

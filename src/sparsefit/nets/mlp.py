@@ -1,0 +1,62 @@
+"""A plain ReLU network and its sparse form."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+from sparsefit.core.network import Layer, Network
+
+
+class MLP(nn.Sequential):
+    """Linear layers with ReLU between them, in torch's default initialisation.
+
+    Parameters
+    ----------
+    n_inputs, hidden, layers, n_outputs : int
+        `layers` hidden layers of `hidden` units each.
+    bias : bool
+        Biases in every layer.
+    seed : int
+        Seed of the initial weights; torch's global generator is left as it was.
+
+    Examples
+    --------
+    >>> net = MLP(4, 3, 1, 2, bias=True, seed=0)
+    >>> net.n_params, net.to_network().nnz
+    (23, 23)
+    """
+
+    def __init__(
+        self, n_inputs: int, hidden: int, layers: int, n_outputs: int, *, bias: bool, seed: int
+    ):
+        widths = [n_inputs, *[hidden] * layers, n_outputs]
+        modules: list[nn.Module] = []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for n_in, n_out in itertools.pairwise(widths):
+                modules += [nn.Linear(n_in, n_out, bias=bias), nn.ReLU()]
+        super().__init__(*modules[:-1])
+
+    @property
+    def n_params(self) -> int:
+        """Number of weights and biases."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def to_network(self) -> Network:
+        """Return the nonzeros as a `Network`."""
+        linear = [module for module in self if isinstance(module, nn.Linear)]
+        return Network(tuple(_layer(module) for module in linear))
+
+
+def _layer(module: nn.Linear) -> Layer:
+    bias = None if module.bias is None else _array(module.bias)
+    return Layer(sparse.csc_array(_array(module.weight).T), bias)
+
+
+def _array(parameter: Tensor) -> np.ndarray:
+    return parameter.detach().cpu().numpy().copy()
