@@ -1,5 +1,10 @@
 """Neural networks with at most s nonzero weights, fitted exactly."""
 
+import lazy_loader
+
 from sparsefit._version import __version__
 
-__all__ = ["__version__"]
+__getattr__, _, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"experiments.store": ["load_rows"]}
+)
+__all__ += ["__version__"]

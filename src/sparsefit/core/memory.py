@@ -7,7 +7,8 @@ kept or made again, so the user's budget may rule them freely without changing o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import torch
+from torch import Tensor
 
 ROWS_PER_TILE = 2048
 _UNITS_PER_TILE = 128
@@ -28,32 +29,91 @@ def units_per_tile(n_inputs: int) -> int:
     return max(1, min(_UNITS_PER_TILE, _TILE_BYTES // (8 * n_inputs)))
 
 
-@dataclass
-class MemoryBudget:
-    """Bytes for temporary arrays that may be kept, shared by all that ask.
+class Workspace:
+    """Large temporary arrays within a budget, handed out again after use.
+
+    A solver asks for arrays of much the same size in every iteration. Taking them from the
+    operating system each time costs as much as filling them, so returned ones are kept.
 
     Parameters
     ----------
-    total : int
-        Bytes in all.
+    budget : int
+        Bytes in all. What does not fit is refused, and the caller makes do without.
+    device : torch.device or str, optional
+        Where the arrays live.
 
     Examples
     --------
-    >>> budget = MemoryBudget(100)
-    >>> budget.reserve(80), budget.reserve(30)
-    (True, False)
+    >>> workspace = Workspace(100)
+    >>> first = workspace.take(80)
+    >>> workspace.take(30) is None
+    True
+    >>> workspace.give(first)
+    >>> len(workspace.take(30))
+    80
     """
 
-    total: int
-    used: int = field(default=0, init=False)
+    def __init__(self, budget: int, device: torch.device | str = "cpu"):
+        self.budget, self.device = budget, device
+        self._lent_bytes = 0
+        self._free: list[Tensor] = []
 
-    def reserve(self, n_bytes: int) -> bool:
-        """Take `n_bytes` and return True, or return False if that many are not left."""
-        if self.used + n_bytes > self.total:
-            return False
-        self.used += n_bytes
-        return True
+    def take(self, n_bytes: int) -> Tensor | None:
+        """Return a uint8 array of at least `n_bytes`, or None if the budget does not allow it."""
+        fitting = [array for array in self._free if len(array) >= n_bytes]
+        if fitting:
+            array = min(fitting, key=len)
+            self._free = [other for other in self._free if other is not array]
+        else:
+            while self._free and self._lent_bytes + self._free_bytes + n_bytes > self.budget:
+                self._free.pop(0)
+            if self._lent_bytes + n_bytes > self.budget:
+                return None
+            array = torch.empty(n_bytes, dtype=torch.uint8, device=self.device)
+        self._lent_bytes += len(array)
+        return array
 
-    def release(self, n_bytes: int) -> None:
-        """Give back what `reserve` granted."""
-        self.used -= n_bytes
+    def give(self, array: Tensor) -> None:
+        """Return an array that `take` handed out."""
+        self._lent_bytes -= len(array)
+        self._free.append(array)
+
+    @property
+    def _free_bytes(self) -> int:
+        return sum(map(len, self._free))
+
+
+class RowBlockStore:
+    """One array per row block, carved out of a single one from a workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    n_rows : int
+        First dimension of each array.
+    spans : list of slice
+        The rows of the data in each block; their length is the second dimension.
+    dtype : torch.dtype
+
+    Attributes
+    ----------
+    blocks : list of Tensor or None
+        Uninitialised arrays of shape (n_rows, rows of the block); None if memory does not allow.
+    """
+
+    def __init__(self, workspace: Workspace, n_rows: int, spans: list[slice], dtype: torch.dtype):
+        widths = [span.stop - span.start for span in spans]
+        self._workspace = workspace
+        self._array = workspace.take(n_rows * sum(widths) * dtype.itemsize)
+        self.blocks: list[Tensor] | None = None
+        if self._array is not None:
+            n_bytes = n_rows * sum(widths) * dtype.itemsize
+            flat = self._array[:n_bytes].view(dtype)
+            pieces = flat.split([n_rows * width for width in widths])
+            shapes = [(n_rows, width) for width in widths]
+            self.blocks = [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def __del__(self) -> None:
+        """Hand the memory back."""
+        if self._array is not None:
+            self._workspace.give(self._array)

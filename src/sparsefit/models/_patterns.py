@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.memory import MemoryBudget, units_per_tile
+from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
 
@@ -43,7 +43,7 @@ class Patterns:
         Number of units m.
     gates : RandomGates or SparseVector
         Gate vectors h: drawn, or the weights themselves as a unit-major vector of length m*d.
-    memory : MemoryBudget
+    memory : Workspace
         Decides whether patterns (a byte per row and unit) are kept or made again.
 
     Attributes
@@ -52,17 +52,12 @@ class Patterns:
         Units whose gate is not zero, increasing. The others are active on no row.
     """
 
-    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: MemoryBudget):
+    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace):
         self.rows, self.hidden, self.gates, self.memory = rows, hidden, gates, memory
         if isinstance(gates, SparseVector):
             self.live = torch.unique_consecutive(gates.indices // rows.d)
         else:
             self.live = torch.arange(hidden, device=rows.device)
-        self._kept_bytes = 0
-
-    def __del__(self) -> None:
-        """Give the memory of the kept patterns back."""
-        self.memory.release(self._kept_bytes)
 
     def gate_rows(self, units: Tensor) -> Tensor:
         """Return h_j of live `units`, shape (len(units), d)."""
@@ -82,7 +77,7 @@ class Patterns:
         """Return the patterns of one tile by row block, each of shape (units, rows), bool."""
         if self._kept is not None:
             return [block[place] for block in self._kept]
-        return self._make(self.live[place])
+        return self._made(self.live[place])
 
     def of_units(self, units: Tensor) -> Iterator[Tensor]:
         """Yield by row block the patterns of any units, shape (len(units), rows), bool.
@@ -94,7 +89,7 @@ class Patterns:
         kept = self._kept
         if kept is None:
             distinct, back = torch.unique(units[known], return_inverse=True)
-            kept = self._by_tiles(distinct)
+            kept = self._of_some(distinct)
             place = torch.zeros_like(place).masked_scatter(known, back)
         if bool(known.all()):
             for block in kept:
@@ -107,36 +102,49 @@ class Patterns:
             patterns[known] = block[place[known]]
             yield patterns
 
-    @cached_property
+    @property
     def _kept(self) -> list[Tensor] | None:
-        n_bytes = len(self.live) * self.rows.n
-        if not self.memory.reserve(n_bytes):
-            return None
-        self._kept_bytes = n_bytes
-        return self._by_tiles(self.live)
+        return self._store.blocks
 
-    def _by_tiles(self, units: Tensor) -> list[Tensor]:
-        """Return patterns of live `units` by row block, made in the products of `tiles`.
+    @cached_property
+    def _store(self) -> RowBlockStore:
+        store = RowBlockStore(self.memory, len(self.live), self.rows.spans, torch.bool)
+        if store.blocks is not None:
+            for place, units in self.tiles():
+                self._make(units, [block[place] for block in store.blocks])
+        return store
+
+    def _of_some(self, units: Tensor) -> list[Tensor]:
+        """Return patterns of some live `units` by row block, from the products of whole tiles.
 
         Products of another shape round differently, so a unit's pattern is always made within
         its own tile, even where only some of the tile's units are asked for.
         """
-        kept = [
-            torch.empty(len(units), block.shape[1], dtype=torch.bool, device=block.device)
-            for block in self.rows.blocks
-        ]
+        found = self._empty(len(units))
         for _, tile in self.tiles():
             wanted = torch.isin(tile, units, assume_unique=True)
-            if not bool(wanted.any()):
-                continue
-            rows = torch.searchsorted(units, tile[wanted])
-            for out, made in zip(kept, self._make(tile), strict=True):
-                out[rows] = made[wanted]
-        return kept
+            if bool(wanted.any()):
+                rows = torch.searchsorted(units, tile[wanted])
+                for out, made in zip(found, self._made(tile), strict=True):
+                    out[rows] = made[wanted]
+        return found
 
-    def _make(self, tile: Tensor) -> list[Tensor]:
+    def _made(self, tile: Tensor) -> list[Tensor]:
+        out = self._empty(len(tile))
+        self._make(tile, out)
+        return out
+
+    def _make(self, tile: Tensor, out: list[Tensor]) -> None:
+        """Write the patterns of one tile, by row block, into `out`."""
         gates = self.gate_rows(tile)
-        return [(gates @ block) > 0 for block in self.rows.blocks]
+        for block, pattern in zip(self.rows.blocks, out, strict=True):
+            torch.gt(gates @ block, 0, out=pattern)
+
+    def _empty(self, n_units: int) -> list[Tensor]:
+        return [
+            torch.empty(n_units, block.shape[1], dtype=torch.bool, device=block.device)
+            for block in self.rows.blocks
+        ]
 
     def take(self, index: np.ndarray) -> Patterns:
         """Return the same gates on some of the rows."""

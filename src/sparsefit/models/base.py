@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from torch import Tensor
 
-from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.memory import Workspace
 from sparsefit.core.sparse_vector import SparseVector
 
 
@@ -53,7 +53,7 @@ class BlockModel(Protocol):
 
     n_params: int
     is_linear: bool
-    memory: MemoryBudget
+    memory: Workspace
 
     def zeros(self) -> SparseVector:
         """Return the zero parameter vector in the model's dtype and on its device."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.memory import Workspace
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import Block
 from sparsefit.models.gaussian_sensing import DrawnColumns
@@ -32,7 +32,7 @@ class DenseMatrix:
 
     def __init__(self, A: Tensor):
         self.A, self.n_params = A, A.shape[1]
-        self.memory = MemoryBudget(0)
+        self.memory = Workspace(0)
 
     def zeros(self) -> SparseVector:
         """Return the zero parameter vector."""

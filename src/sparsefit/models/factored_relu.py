@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.memory import Workspace
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units
@@ -29,7 +29,7 @@ class FactoredReLU:
         m and k.
     gates : RandomGates or SparseVector
         Gate vectors; a `SparseVector` has length m*d.
-    memory : MemoryBudget, optional
+    memory : Workspace, optional
         For patterns that may be kept; results do not depend on it.
     fill : RandomGates or None, optional
         Where given, a w_j or u_j that is all zero is replaced by a small uniform draw in
@@ -52,11 +52,11 @@ class FactoredReLU:
         hidden: int,
         n_outputs: int,
         gates: Gates,
-        memory: MemoryBudget | None = None,
+        memory: Workspace | None = None,
         fill: RandomGates | None = None,
     ):
         self.rows, self.hidden, self.n_outputs, self.fill = rows, hidden, n_outputs, fill
-        self.memory = memory or MemoryBudget(512 * 2**20)
+        self.memory = memory or Workspace(512 * 2**20, rows.device)
         self.patterns = Patterns(rows, hidden, gates, self.memory)
         self.n_hidden_params = hidden * rows.d
         self.n_params = self.n_hidden_params + hidden * n_outputs

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.memory import RowBlockStore, Workspace
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units
@@ -29,7 +29,7 @@ class GatedReLU:
         Number of units m.
     gates : RandomGates or SparseVector
         Gate vectors; a `SparseVector` is unit-major of length m*d.
-    memory : MemoryBudget, optional
+    memory : Workspace, optional
         For patterns and support columns that may be kept; results do not depend on it.
 
     Notes
@@ -47,9 +47,9 @@ class GatedReLU:
 
     is_linear = True
 
-    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: MemoryBudget | None = None):
+    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace | None = None):
         self.rows, self.hidden = rows, hidden
-        self.memory = memory or MemoryBudget(512 * 2**20)
+        self.memory = memory or Workspace(512 * 2**20, rows.device)
         self.patterns = Patterns(rows, hidden, gates, self.memory)
         self.n_params = hidden * rows.d
 
@@ -105,34 +105,31 @@ class GatedColumns:
     """
 
     def __init__(self, patterns: Patterns, indices: Tensor):
-        self.patterns, self.indices = patterns, indices
-        self.rows, self._memory = patterns.rows, patterns.memory
-        n_bytes = len(indices) * self.rows.n * self.rows.dtype.itemsize
-        self._kept_bytes = n_bytes if self._memory.reserve(n_bytes) else 0
-        self._kept = list(self._make()) if self._kept_bytes else None
+        self.patterns, self.indices, self.rows = patterns, indices, patterns.rows
+        self._store = RowBlockStore(patterns.memory, len(indices), self.rows.spans, self.rows.dtype)
+        if self._store.blocks is not None:
+            for _ in self._make(self._store.blocks):
+                pass
 
-    def __del__(self) -> None:
-        """Give the memory of the kept columns back."""
-        self._memory.release(self._kept_bytes)
+    def _make(self, out: list[Tensor] | None) -> Iterator[Tensor]:
+        """Yield A_S^T by row block, shape (s, rows), written into `out` if given."""
+        inputs = self.indices % self.rows.d
+        active = self.patterns.of_units(self.indices // self.rows.d)
+        for number, (pattern, block) in enumerate(zip(active, self.rows.blocks, strict=True)):
+            place = None if out is None else out[number]
+            yield torch.index_select(block, 0, inputs, out=place).mul_(pattern)
 
-    def _make(self) -> Iterator[Tensor]:
+    def blocks(self) -> Iterator[Tensor]:
         """Yield A_S^T by row block, shape (s, rows)."""
-        d = self.rows.d
-        active = self.patterns.of_units(self.indices // d)
-        inputs = self.indices % d
-        for pattern, block in zip(active, self.rows.blocks, strict=True):
-            yield block.index_select(0, inputs).mul_(pattern)
-
-    def _blocks(self) -> Iterator[Tensor]:
-        return iter(self._kept) if self._kept is not None else self._make()
+        return self._make(None) if self._store.blocks is None else iter(self._store.blocks)
 
     def matvec(self, v: Tensor) -> Tensor:
         """Return A_S v, shape (n,)."""
-        return torch.cat([v @ block for block in self._blocks()])
+        return torch.cat([v @ block for block in self.blocks()])
 
     def rmatvec(self, r: Tensor) -> Tensor:
         """Return A_S^T r, shape (s,)."""
         total = r.new_zeros(len(self.indices))
-        for span, block in zip(self.rows.spans, self._blocks(), strict=True):
+        for span, block in zip(self.rows.spans, self.blocks(), strict=True):
             total += block @ r[span]
         return total

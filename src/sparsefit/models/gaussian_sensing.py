@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.memory import MemoryBudget, units_per_tile
+from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import Block
 
@@ -27,7 +27,7 @@ class GaussianSensing:
         Seed of the columns: column j is stream j of `RandomGates`.
     dtype : torch.dtype
     device : torch.device or str, optional
-    memory : MemoryBudget, optional
+    memory : Workspace, optional
         Whether A may be kept; results do not depend on it.
 
     Examples
@@ -47,13 +47,16 @@ class GaussianSensing:
         seed: int,
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
-        memory: MemoryBudget | None = None,
+        memory: Workspace | None = None,
     ):
         self.n_params, self.dtype, self.device = size, dtype, torch.device(device)
         self.columns = RandomGates(seed, n)
-        self.memory = memory or MemoryBudget(512 * 2**20)
-        keep = self.memory.reserve(size * n * dtype.itemsize)
-        self._kept = self._draw(torch.arange(size)) if keep else None
+        self.memory = memory or Workspace(512 * 2**20, device)
+        store = RowBlockStore(self.memory, size, [slice(0, n)], dtype)
+        self._kept = store.blocks[0] if store.blocks else None
+        if self._kept is not None:
+            self._kept.copy_(self._draw(torch.arange(size)))
+        self._store = store
 
     def _draw(self, indices: Tensor) -> Tensor:
         """Return A_S^T, shape (s, n)."""

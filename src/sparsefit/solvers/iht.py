@@ -163,9 +163,7 @@ def _replayable(
     model: BlockModel, coef: SparseVector, cotangent: Tensor
 ) -> Callable[[], Iterable[Block]]:
     """Return a function that streams the blocks, from memory where the budget holds them all."""
-    n_bytes = 24 * model.n_params
-    if not model.memory.reserve(n_bytes):
+    if 24 * model.n_params > model.memory.budget:
         return lambda: model.blocks(coef, cotangent)
     kept = list(model.blocks(coef, cotangent))
-    model.memory.release(n_bytes)
     return lambda: kept

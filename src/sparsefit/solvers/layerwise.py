@@ -11,7 +11,7 @@ from scipy import sparse
 from sparsefit.core.datafits import DATAFITS, Squared
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.memory import MemoryBudget
+from sparsefit.core.memory import Workspace
 from sparsefit.core.network import Layer, Network
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.result import Fit
@@ -88,7 +88,7 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
     y = torch.from_numpy(problem.measurements).to(device=setting.device, dtype=dtype)
     model = GaussianSensing(
         len(y), problem.length, seed=problem.seed, dtype=dtype, device=setting.device,
-        memory=MemoryBudget(setting.memory_mb * 2**20),
+        memory=Workspace(setting.memory_mb * 2**20, setting.device),
     )  # fmt: skip
     batches = Batches(len(y), 0, setting.seed)
     result = solver.solve(model, Squared(), y, nnz, batches=batches)
@@ -100,7 +100,7 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
 def _make_model(problem: Problem, X: np.ndarray, setting: Setting) -> NetworkModel:
     dtype = getattr(torch, str(setting.dtype))
     rows = Rows(X, bias=setting.bias, dtype=dtype, device=setting.device)
-    memory = MemoryBudget(setting.memory_mb * 2**20)
+    memory = Workspace(setting.memory_mb * 2**20, setting.device)
     gates = RandomGates(setting.seed, rows.d)
     if problem.n_outputs == 1:
         return GatedReLU(rows, setting.hidden, gates, memory)

@@ -1,0 +1,128 @@
+"""Speed of AIHT against a plain loop over neurons, and against its own matrix products.
+
+    python benchmarks/speed.py [--epochs 15] [--reference-epochs 3] [--threads 2]
+
+The default size is m = s = 1000, n = 50000, d = 100 in float32. The plain loop takes a minute per
+epoch there, so it is timed on the first epochs and compared with the same epochs of ours;
+``--reference-epochs 15`` runs it in full.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sparsefit import models, solvers
+from sparsefit.core.datafits import Squared
+from sparsefit.core.gates import RandomGates
+from sparsefit.core.memory import Workspace
+from sparsefit.core.rows import Rows
+from sparsefit.core.setting import Setting
+from sparsefit.tasks import find_task
+
+
+def load_reference():
+    path = Path(__file__).parent.parent / "tests" / "reference" / "per_neuron_iht.py"
+    spec = importlib.util.spec_from_file_location("per_neuron_iht", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def best_of(function: Callable[[], object], repeats: int = 3) -> float:
+    """Return the shortest of several timings, in seconds."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def products_of_epoch(model, coef, inner_steps: int) -> dict[str, float]:
+    """Time the irreducible products of one epoch on arrays that are ready.
+
+    Pattern: X h for every live unit. Gradient: (D_j r) X for every live unit. Support: two products
+    with A_S for the step length (and one for the residual), and two for every inner step (and one
+    to begin with).
+    """
+    X = torch.cat([block.T for block in model.rows.blocks]).contiguous()
+    live = model.patterns.live
+    gates = model.patterns.gate_rows(live)
+    active = (gates @ X.T > 0).to(X.dtype)
+    r = torch.randn(len(X), dtype=X.dtype)
+    weighted = active * r
+    A = torch.cat([block.T for block in model.support(coef.indices).blocks()]).contiguous()
+    v = torch.randn(A.shape[1], dtype=X.dtype)
+    pairs = 1 + inner_steps
+    return {
+        "pattern": best_of(lambda: gates @ X.T),
+        "gradient": best_of(lambda: weighted @ X),
+        "support": best_of(lambda: A @ v) * (pairs + 2) + best_of(lambda: r @ A) * pairs,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in {
+        "hidden": 1000, "nnz": 1000, "n-samples": 50000, "n-features": 100,
+        "epochs": 15, "reference-epochs": 3, "threads": 2,
+    }.items():  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    setting = Setting(hidden=args.hidden)
+    task = find_task("planted")(n_samples=args.n_samples, n_features=args.n_features, n_test=0)
+    problem = task.load(setting, args.nnz)
+    y = torch.from_numpy(problem.y[:, 0])
+    gates = RandomGates(0, args.n_features)
+
+    def new_model():
+        rows = Rows(problem.X, dtype=torch.float32)
+        return models.GatedReLU(rows, args.hidden, gates, Workspace(2**30))
+
+    solver = solvers.AIHT(epochs=args.epochs)
+    batches = solvers.Batches(args.n_samples, 0, 0)
+    marks = [time.perf_counter()]
+    products: dict[str, float] = dict.fromkeys(("pattern", "gradient", "support"), 0.0)
+    result = solver.solve(
+        new_model(), Squared(), y, args.nnz, batches=batches,
+        callback=lambda epoch: marks.append(time.perf_counter()),
+    )  # fmt: skip
+    ours = np.diff(marks)
+    # The products are timed epoch by epoch: the number of live units falls as training goes on.
+    model, coef = new_model(), new_model().zeros()
+    for epoch in range(args.epochs):
+        if coef.nnz:
+            for name, seconds in products_of_epoch(model, coef, solver.inner_steps).items():
+                products[name] += seconds
+        coef, _ = solver.step(model, Squared(), y, coef, args.nnz, epoch)
+        model = model.refresh(coef) if epoch > 0 else model
+    total, floor = ours.sum(), sum(products.values())
+    print(f"AIHT, m={args.hidden} s={args.nnz} n={args.n_samples} d={args.n_features} float32, "
+          f"{args.threads} threads, {result.n_iter} epochs: {total:.2f} s")
+    for name, seconds in products.items():
+        print(f"  {name + ' products':18} {seconds:7.2f} s  {100 * seconds / total:5.1f} %")
+    print(f"  {'everything else':18} {total - floor:7.2f} s  {100 * (1 - floor / total):5.1f} %")
+    print(f"  time / its irreducible products: {total / floor:.2f} (goal: at most 2)")
+    compare_with_loop(problem, args, gates, ours)
+
+
+def compare_with_loop(problem, args, gates, ours) -> None:
+    reference, epochs = load_reference(), args.reference_epochs
+    h = gates.rows(range(args.hidden)).astype(np.float32)
+    start = time.perf_counter()
+    reference.fit(problem.X, problem.y[:, 0], args.hidden, args.nnz, lambda j: h[j], epochs)
+    loop = time.perf_counter() - start
+    print(f"  plain loop over neurons, first {epochs} epochs: {loop:.1f} s; "
+          f"ours {ours[:epochs].sum():.2f} s; {loop / ours[:epochs].sum():.0f} times (goal: 50)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The row of a cell: what was asked, what came out, at what cost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsefit._version import __version__
+from sparsefit.core.errors import SparsefitError
+from sparsefit.core.problem import AnyProblem, SensingProblem
+from sparsefit.core.result import Fit, Status
+from sparsefit.experiments.metrics import (
+    EXACT_PSNR,
+    EXACT_RELATIVE_ERROR,
+    network_scores,
+    sensing_scores,
+)
+from sparsefit.experiments.spec import Cell, result_options
+from sparsefit.experiments.store import Row
+from sparsefit.experiments.support import Overlap, support_overlap, vector_overlap
+
+if TYPE_CHECKING:
+    from sparsefit.core.network import Network
+
+FIELDS = (
+    "run_id", "task", "method", "hidden", "layers", "bias", "nnz", "seed",
+    "metric", "value", "train_value", "constant_value", "constant_train_value",
+    "nnz_found", "n_params", "dense", "status", "seconds", "peak_mb",
+    "support_recall", "support_precision", "exact", "n_iter", "note",
+    "dtype", "device", "threads", "task_options", "method_options", "version",
+)  # fmt: skip
+
+
+def empty_row(cell: Cell, status: Status, note: str) -> Row:
+    """Return the row of a cell without a result: all that was measured is None."""
+    setting = cell.setting
+    given = {
+        "run_id": cell.run_id,
+        "task": cell.task.name,
+        "method": cell.method.name,
+        "hidden": setting.hidden,
+        "layers": setting.layers,
+        "bias": setting.bias,
+        "nnz": cell.nnz,
+        "seed": setting.seed,
+        "status": status.value,
+        "note": note,
+        "dtype": cell.dtype,
+        "device": setting.device,
+        "threads": setting.threads,
+        "task_options": plain(result_options(cell.task)),
+        "method_options": plain(result_options(cell.method)),
+        "version": __version__,
+    }
+    return {name: given.get(name) for name in FIELDS}
+
+
+def result_row(
+    cell: Cell, problem: AnyProblem, fit: Fit, network: Network, *, seconds: float, peak_mb: float
+) -> Row:
+    """Return the row of a fitted cell.
+
+    Parameters
+    ----------
+    cell : Cell
+    problem : Problem or SensingProblem
+    fit : Fit
+        As the method gave it.
+    network : Network
+        ``fit.network`` as read back from its file: what is scored and counted.
+    seconds, peak_mb : float
+        What the cell cost.
+
+    Raises
+    ------
+    SparsefitError
+        If the network exceeds the budget.
+    """
+    if cell.method.uses_budget and cell.nnz is not None and network.nnz > cell.nnz:
+        raise SparsefitError(
+            f"method {cell.method.name!r} gave {network.nnz} nonzeros for a budget of {cell.nnz}"
+        )
+    row = empty_row(cell, fit.status, fit.note)
+    scores, overlap = _compare(problem, network)
+    exact = _is_exact(problem, scores["value"])
+    row |= {
+        "metric": problem.metric,
+        **scores,
+        "nnz_found": network.nnz,
+        "n_params": network.n_params,
+        "dense": not cell.method.uses_budget or (cell.nnz or 0) >= network.n_params,
+        "seconds": round(seconds, 4),
+        "peak_mb": round(peak_mb, 1),
+        "support_recall": overlap and overlap.recall,
+        "support_precision": overlap and overlap.precision,
+        "exact": exact,
+        "n_iter": fit.n_iter,
+    }
+    if not cell.method.uses_budget:
+        row["nnz"] = network.nnz
+    elif row["dense"]:
+        row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
+    return plain(row | problem.info)
+
+
+DENSE_NOTE = "the budget is at least the number of parameters: the network is dense"
+
+
+def _compare(problem: AnyProblem, network: Network) -> tuple[dict[str, float], Overlap | None]:
+    if isinstance(problem, SensingProblem):
+        return sensing_scores(problem, network), vector_overlap(problem, network)
+    overlap = support_overlap(problem.truth, network) if problem.truth else None
+    return network_scores(problem, network), overlap
+
+
+def _is_exact(problem: AnyProblem, value: float) -> bool | None:
+    """Whether the truth was recovered to 100 dB; None where there is no truth."""
+    if isinstance(problem, SensingProblem):
+        return value < EXACT_RELATIVE_ERROR
+    if problem.truth is None or problem.metric != "psnr":
+        return None
+    return value > EXACT_PSNR
+
+
+def plain(value: Any) -> Any:
+    """Return `value` in the types of JSON; numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,160 @@
+"""What a cell of a sweep is, and the id that its results are kept under."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sparsefit.core.errors import OptionError, SparsefitError
+from sparsefit.core.options import Options, option_infos
+from sparsefit.core.setting import Setting
+from sparsefit.methods import Method
+from sparsefit.tasks import Task
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network to fit: a task, a method, a setting and a budget.
+
+    Attributes
+    ----------
+    task : Task
+    method : Method
+    setting : Setting
+        Architecture, random seed and machine.
+    nnz : int or None
+        The budget; None where neither the method nor the task depends on it.
+
+    Raises
+    ------
+    OptionError
+        If the budget is not an integer >= 1.
+    """
+
+    task: Task
+    method: Method
+    setting: Setting
+    nnz: int | None
+
+    def __post_init__(self) -> None:
+        """Check the budget; the other parts check themselves."""
+        good = isinstance(self.nnz, int) and not isinstance(self.nnz, bool) and self.nnz >= 1
+        if self.nnz is not None and not good:
+            raise OptionError("nnz", self.nnz, "an integer >= 1")
+
+    @property
+    def dtype(self) -> str:
+        """Precision of the computation: the setting's, or else the method's own."""
+        return self.setting.dtype or self.method.default_dtype
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that changes the result of the cell, by name.
+
+        Memory, workers and the place of data files do not. Of the device only the kind counts.
+        """
+        setting = self.setting
+        return {
+            "task": _identity(self.task),
+            "method": _identity(self.method),
+            "hidden": setting.hidden,
+            "layers": setting.layers,
+            "bias": setting.bias,
+            "seed": setting.seed,
+            "dtype": self.dtype,
+            "device": setting.device.partition(":")[0],
+            "threads": setting.threads,
+            "nnz": self.nnz,
+        }
+
+    @cached_property
+    def run_id(self) -> str:
+        """Sixteen hexadecimal digits that stand for `identity`."""
+        text = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity(part: Task | Method) -> dict[str, Any]:
+    return {"name": part.name, "version": part.version, "options": result_options(part)}
+
+
+def result_options(options: Options) -> dict[str, Any]:
+    """Return the options that change results: all but ``data_dir``, which says where files are.
+
+    An integer given for a number is written as the number, so that 1 and 1.0 are one run.
+    """
+    given = options.as_dict()
+    return {
+        info.name: float(given[info.name])
+        if info.type is float and given[info.name] is not None
+        else given[info.name]
+        for info in option_infos(type(options))
+        if info.name != "data_dir"
+    }
+
+
+def grid(
+    tasks: Iterable[Task],
+    methods: Sequence[Method],
+    *,
+    hidden: Sequence[int],
+    nnz: Sequence[int] = (),
+    seeds: Sequence[int] = (0,),
+    setting: Setting | None = None,
+) -> list[Cell]:
+    """List the cells of a sweep, each once.
+
+    Parameters
+    ----------
+    tasks, methods : sequences of Task and of Method
+    hidden, nnz, seeds : sequences of int
+        Values of the three axes, in the order in which they are to run. `nnz` may be empty if
+        no method and no task depends on it.
+    setting : Setting, optional
+        The rest: layers, bias, precision, machine.
+
+    Returns
+    -------
+    list of Cell
+        By task, seed, method, hidden and nnz, so that the grid of the first seed is complete
+        first and consecutive cells share their data.
+
+    Raises
+    ------
+    SparsefitError
+        If `nnz` is empty and needed.
+    OptionError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> from sparsefit.methods import find_method
+    >>> from sparsefit.tasks import find_task
+    >>> planted, aiht = find_task("planted")(), find_method("aiht")()
+    >>> cells = grid([planted], [aiht], hidden=[10], nnz=[20, 5, 20], seeds=[1, 0])
+    >>> [(cell.setting.seed, cell.nnz) for cell in cells]
+    [(1, 20), (1, 5), (0, 20), (0, 5)]
+    """
+    base = setting or Setting()
+    cells: dict[Cell, None] = {}
+    for task in tasks:
+        for seed in seeds:
+            for method in methods:
+                for width in hidden:
+                    cell_setting = replace(base, hidden=width, seed=seed)
+                    for budget in _budgets(task, method, nnz):
+                        cells[Cell(task, method, cell_setting, budget)] = None
+    return list(cells)
+
+
+def _budgets(task: Task, method: Method, nnz: Sequence[int]) -> Sequence[int | None]:
+    if not method.uses_budget and not task.draws_truth:
+        return [None]
+    if not nnz:
+        needs = f"method {method.name!r}" if method.uses_budget else f"task {task.name!r}"
+        raise SparsefitError(f"--nnz is missing: {needs} needs one or more integers >= 1")
+    return nnz

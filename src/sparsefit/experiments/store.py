@@ -1,0 +1,197 @@
+"""Results on disk: one file per row, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparsefit.core.errors import SparsefitError
+
+if TYPE_CHECKING:
+    from sparsefit.core.network import Network
+
+Row = dict[str, Any]
+
+# A row without one of these is damaged; the other fields may differ between versions.
+REQUIRED = ("run_id", "task", "method", "hidden", "nnz", "seed", "metric", "value", "status")
+_ORDER = ("task", "method", "layers", "hidden", "nnz", "seed")
+
+
+class StoreError(SparsefitError):
+    """A result could not be written; rows written before are whole."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of results.
+
+    ``rows/<run_id>.json`` holds one JSON object on one line, ``networks/<run_id>.safetensors`` the
+    network, ``logs/<run_id>.txt`` the traceback of a failed cell. Files appear whole under their
+    name, the network before its row, so any number of processes may use one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Created when missing.
+
+    Raises
+    ------
+    SparsefitError
+        If the folder is a file or cannot be written.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        """Make the folder and try to write in it."""
+        try:
+            for name in ("rows", "networks"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+                if not os.access(self.folder / name, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except (FileExistsError, NotADirectoryError) as error:
+            raise SparsefitError(
+                f"--out must be a folder, and {str(self.folder)!r} is, or is inside, a file"
+            ) from error
+        except OSError as error:
+            raise SparsefitError(
+                f"--out must be a folder that can be written, got {str(self.folder)!r}: "
+                f"{error.strerror}"
+            ) from error
+
+    def row_path(self, run_id: str) -> Path:
+        """Return where the row of a cell is."""
+        return self.folder / "rows" / f"{run_id}.json"
+
+    def network_path(self, run_id: str) -> Path:
+        """Return where the network of a cell is."""
+        return self.folder / "networks" / f"{run_id}.safetensors"
+
+    def find(self, run_ids: Iterable[str], on_damage: Callable[[str], None]) -> dict[str, Row]:
+        """Return the rows that are there, by run id; set damaged files aside.
+
+        Parameters
+        ----------
+        run_ids : iterable of str
+        on_damage : callable
+            Gets one sentence per damaged file, which is renamed to ``<run_id>.json.damaged``.
+        """
+        found = {}
+        for run_id in run_ids:
+            path = self.row_path(run_id)
+            try:
+                found[run_id] = read_row(path)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                aside = path.with_name(path.name + ".damaged")
+                path.replace(aside)
+                on_damage(f"{path} is damaged ({error}); kept as {aside.name} and computed again")
+        return found
+
+    def put_network(self, run_id: str, network: Network) -> Network:
+        """Save a network and return it as read back from its file."""
+        from safetensors import SafetensorError
+
+        path = self.network_path(run_id)
+        with _writing(path) as temporary:
+            try:
+                network.save(temporary)
+            except SafetensorError as error:
+                raise OSError(errno.EIO, str(error)) from error
+        return type(network).load(path)
+
+    def put_row(self, row: Row) -> None:
+        """Write a row; it is on disk when this returns."""
+        with _writing(self.row_path(row["run_id"])) as temporary:
+            temporary.write_text(json.dumps(row, allow_nan=False) + "\n", encoding="utf-8")
+
+    def put_log(self, run_id: str, text: str) -> None:
+        """Write the traceback of a failed cell."""
+        with _writing(self.folder / "logs" / f"{run_id}.txt") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """Give a temporary name in the folder of `path`, then flush it to disk and rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}; finished cells are kept"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_row(path: Path) -> Row:
+    """Read a row file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is not a row; the message says why.
+    """
+    try:
+        row = json.loads(path.read_bytes())
+    except ValueError:
+        raise ValueError("not JSON") from None
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 (one error for all damage)
+    missing = [key for key in REQUIRED if key not in row]
+    if missing:
+        raise ValueError(f"no {missing[0]!r}")
+    if row["run_id"] != path.stem:
+        raise ValueError(f"it is of run {row['run_id']!r}")
+    return row
+
+
+def load_rows(folder: str | Path) -> list[Row]:
+    """Read all rows of a results folder, ready for ``pandas.DataFrame``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What ``--out`` was.
+
+    Returns
+    -------
+    list of dict
+        Ordered by task, method, layers, hidden, nnz and seed. Damaged files are left out, with a
+        warning that names them.
+
+    Raises
+    ------
+    SparsefitError
+        If there is no such folder or it holds no results.
+    """
+    rows_folder = Path(folder) / "rows"
+    if not rows_folder.is_dir():
+        raise SparsefitError(f"there are no results in {str(folder)!r}: it has no folder 'rows'")
+    rows = []
+    for path in sorted(rows_folder.glob("*.json")):
+        try:
+            rows.append(read_row(path))
+        except ValueError as error:
+            warnings.warn(f"{path} is damaged ({error}) and left out", stacklevel=2)
+    return sorted(rows, key=_order)
+
+
+def _order(row: Row) -> tuple[tuple[bool, Any], ...]:
+    # Skipped cells of methods without a budget have none; they go first.
+    return tuple((row.get(key) is not None, row.get(key)) for key in _ORDER)
