@@ -48,22 +48,24 @@ class StreamingTopK:
 
     Parameters
     ----------
+    zeros : SparseVector
+        The zero vector, which gives the length, dtype and device of the result.
     k : int
         How many to keep.
 
     Examples
     --------
-    >>> top = StreamingTopK(2)
+    >>> top = StreamingTopK(SparseVector.zeros(4, dtype=torch.float32), 2)
     >>> top.push(torch.tensor([0, 1]), torch.tensor([1.0, -2.0]))
     >>> top.push(torch.tensor([2, 3]), torch.tensor([0.5, 3.0]))
-    >>> top.result(4).indices.tolist()
+    >>> top.result().indices.tolist()
     [1, 3]
     """
 
-    def __init__(self, k: int):
-        self.k = k
-        self._entries: tuple[Tensor, Tensor, Tensor] | None = None
-        self._threshold: Tensor | None = None
+    def __init__(self, zeros: SparseVector, k: int):
+        self.k, self.size = k, zeros.size
+        self._entries = (zeros.indices, zeros.values, zeros.values)
+        self._threshold = zeros.values.new_zeros(())
 
     def push(self, indices: Tensor, values: Tensor, scores: Tensor | None = None) -> None:
         """Offer candidates.
@@ -78,26 +80,23 @@ class StreamingTopK:
             What to rank by in place of the magnitude of the values.
         """
         magnitudes = (values if scores is None else scores).abs()
-        good = values != 0
-        if self._threshold is not None:
-            good &= magnitudes >= self._threshold
-        chosen = good.nonzero().squeeze(1)
-        entries = (indices[chosen], values[chosen], magnitudes[chosen])
-        if self._entries is not None:
-            merged = [torch.cat(pair) for pair in zip(self._entries, entries, strict=True)]
-            order = merged[0].argsort()
-            entries = (merged[0][order], merged[1][order], merged[2][order])
-        if len(entries[0]) > self.k:
+        # Written so that NaN is a candidate: it must reach the solver, which then stops.
+        dropped = (values == 0) | (magnitudes < self._threshold)
+        chosen = (~dropped).nonzero().squeeze(1)
+        offered = (indices[chosen], values[chosen], magnitudes[chosen])
+        merged = [torch.cat(pair) for pair in zip(self._entries, offered, strict=True)]
+        order = merged[0].argsort()
+        entries = (merged[0][order], merged[1][order], merged[2][order])
+        if len(order) > self.k:
             keep = hard_threshold(entries[2], self.k)
             entries = (entries[0][keep], entries[1][keep], entries[2][keep])
-        if len(entries[0]) == self.k:
+        if 0 < self.k == len(entries[0]):
             self._threshold = entries[2].min()
         self._entries = entries
 
-    def result(self, size: int) -> SparseVector:
-        """Return the kept entries of a vector of length `size`; `push` must have been called."""
-        assert self._entries is not None
-        return SparseVector(self._entries[0], self._entries[1], size)
+    def result(self) -> SparseVector:
+        """Return the kept entries."""
+        return SparseVector(self._entries[0], self._entries[1], self.size)
 
 
 class CountSketch:

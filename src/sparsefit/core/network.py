@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ FORMAT_VERSION = 1
 _PREDICT_BYTES = 32 * 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """Weights into one layer of units.
 
@@ -81,7 +81,7 @@ class Layer:
         return z if self.bias is None else z + self.bias
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A sparse feed-forward ReLU network.
 
@@ -147,47 +147,44 @@ class Network:
         ndarray of shape (n, n_outputs)
             Raw outputs: values, or the scores of the classes.
         """
-        trimmed = self._without_dead_units()
-        rows = max(1, _PREDICT_BYTES // (8 * (1 + max(la.n_units for la in trimmed.layers))))
-        parts = [trimmed._forward(X[i : i + rows]) for i in range(0, len(X), rows)]
+        layers, gate_rows = self._live_part()
+        rows = max(1, _PREDICT_BYTES // (8 * (1 + max(layer.n_units for layer in layers))))
+        parts = [
+            self._forward(layers, gate_rows, X[start : start + rows])
+            for start in range(0, len(X), rows)
+        ]
         return np.concatenate(parts) if parts else np.zeros((0, self.n_outputs))
 
-    def _forward(self, x: np.ndarray) -> np.ndarray:
-        for layer in self.hidden_layers:
-            gated = self.gates is not None and layer is self.hidden_layers[-1]
-            x = self._gated(layer, x) if gated else np.maximum(layer(x), 0)
-        return x.sum(axis=1, keepdims=True) if self.fused else self.layers[-1](x)
+    def _live_part(self) -> tuple[list[Layer], np.ndarray | None]:
+        """Return the layers without dead hidden units, and the gates of the last hidden layer.
 
-    def _gated(self, layer: Layer, x: np.ndarray) -> np.ndarray:
-        assert self.gates is not None
-        live = self._live_gates
-        h = self.gates.rows(live).astype(layer.weight.dtype)
-        xb = x if layer.bias is None else np.column_stack([x, np.ones(len(x), x.dtype)])
-        return layer(x) * (xb @ h.T > 0)
-
-    @property
-    def _live_gates(self) -> np.ndarray:
-        """Units of the last hidden layer whose gates are needed, in order."""
-        return self.__dict__.get("_gate_units", np.arange(self.hidden_layers[-1].n_units))
-
-    def _without_dead_units(self) -> Network:
-        """Drop hidden units without incoming numbers: their output is 0 on every row."""
-        layers, keep = [], None
-        for layer in self.layers:
-            weight, bias = layer.weight, layer.bias
-            if keep is not None:
-                weight = weight[keep, :]
-            keep = np.arange(layer.n_units)
-            if layer in self.hidden_layers:
-                live = np.diff(layer.weight.indptr) > 0
-                keep = np.flatnonzero(live if bias is None else live | (bias != 0))
-                weight, bias = weight[:, keep], None if bias is None else bias[keep]
-                gate_units = keep
+        A unit without incoming numbers is dead: its output is 0 on every row.
+        """
+        layers: list[Layer] = []
+        live = np.arange(self.n_inputs)
+        for number, layer in enumerate(self.layers):
+            weight, bias = layer.weight[live, :], layer.bias
+            if number < len(self.hidden_layers):
+                occupied = np.diff(layer.weight.indptr) > 0
+                live = np.flatnonzero(occupied if bias is None else occupied | (bias != 0))
+                weight, bias = weight[:, live], None if bias is None else bias[live]
             layers.append(Layer(weight, bias))
-        trimmed = replace(self, layers=tuple(layers))
-        if self.gates is not None:
-            trimmed.__dict__["_gate_units"] = gate_units
-        return trimmed
+        if self.gates is None:
+            return layers, None
+        return layers, self.gates.rows(live).astype(self.layers[0].weight.dtype)
+
+    def _forward(
+        self, layers: list[Layer], gate_rows: np.ndarray | None, x: np.ndarray
+    ) -> np.ndarray:
+        n_hidden = len(self.hidden_layers)
+        for number, layer in enumerate(layers[:n_hidden], start=1):
+            z = layer(x)
+            if gate_rows is not None and number == n_hidden:
+                ones = np.ones((len(x), 0 if layer.bias is None else 1), x.dtype)
+                x = z * (np.hstack([x, ones]) @ gate_rows.T > 0)
+            else:
+                x = np.maximum(z, 0)
+        return x.sum(axis=1, keepdims=True) if self.fused else layers[-1](x)
 
     def save(self, path: Path) -> None:
         """Write the network as safetensors: indices and values of the nonzeros, and a header."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,7 +102,7 @@ class Solver(ABC):
         if self.needs_linear and not model.is_linear:
             raise TypeError(f"{type(self).__name__} needs a model that is linear in its parameters")
         self.start(model, nnz)
-        coef, n_iter = model.zeros(), 0
+        coef, status, n_iter = model.zeros(), Status.FINISHED, 0
         history: list[float] = []
         for epoch in range(self.epochs):
             before = coef
@@ -112,7 +111,7 @@ class Solver(ABC):
                 target = y if batches.full else y[torch.from_numpy(index).to(y.device)]
                 new, loss = self.step(on_batch, datafit, target, coef, nnz, epoch)
                 n_iter += 1
-                if not bool(torch.isfinite(new.values).all()):
+                if not bool(torch.isfinite(new.values).all() & torch.isfinite(loss)):
                     return SolveResult(coef, model, Status.DIVERGED, n_iter, tuple(history))
                 coef = new
                 if self.sequential and epoch > 0:
@@ -122,9 +121,8 @@ class Solver(ABC):
                 callback(epoch + 1)
             # A step that changed nothing will change nothing again, once the gates are settled.
             if epoch > 1 and batches.full and self.is_settled(before, coef):
-                return SolveResult(coef, model, Status.CONVERGED, n_iter, tuple(history))
-        finite = all(map(math.isfinite, history))
-        status = Status.FINISHED if finite else Status.DIVERGED
+                status = Status.CONVERGED
+                break
         return SolveResult(coef, model, status, n_iter, tuple(history))
 
     def is_settled(self, before: SparseVector, after: SparseVector) -> bool:

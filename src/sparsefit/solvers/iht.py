@@ -66,10 +66,10 @@ class AIHT(Solver):
         residual = datafit.gradient(z, y)
         gradient = columns.rmatvec(residual)
         length = quadratic_step(gradient, columns.matvec(gradient))
-        top = StreamingTopK(nnz)
+        top = StreamingTopK(model.zeros(), nnz)
         for block in model.blocks(coef, residual):
             top.push(block.indices, block.values - length * block.gradient)
-        new = top.result(model.n_params)
+        new = top.result()
         if not new.indices.equal(coef.indices):
             columns = model.support(new.indices)
         return self._refine(columns, datafit, y, new, length), datafit.value(z, y)
@@ -143,7 +143,7 @@ class SketchedIHT(Solver):
         if epoch == 0:
             width = model.rows.d + model.n_outputs
             model = model.with_fill(RandomGates(self.seed, width))
-        sketch, top = self._sketch[0], StreamingTopK(nnz)
+        sketch, top = self._sketch[0], StreamingTopK(model.zeros(), nnz)
         z = model.forward(coef)
         residual = datafit.gradient(z, y) / len(y)
         blocks = _replayable(model, coef, residual)
@@ -152,7 +152,7 @@ class SketchedIHT(Solver):
         for block in blocks():
             new = block.values - self.length * block.gradient
             top.push(block.indices, new, sketch.query(block.indices))
-        return top.result(model.n_params), datafit.value(z, y)
+        return top.result(), datafit.value(z, y)
 
     def is_settled(self, before: SparseVector, after: SparseVector) -> bool:
         """Never: the sketch remembers more than the iterate shows."""
