@@ -105,8 +105,10 @@ def main() -> None:
         coef, _ = solver.step(model, Squared(), y, coef, args.nnz, epoch)
         model = model.refresh(coef) if epoch > 0 else model
     total, floor = ours.sum(), sum(products.values())
-    print(f"AIHT, m={args.hidden} s={args.nnz} n={args.n_samples} d={args.n_features} float32, "
-          f"{args.threads} threads, {result.n_iter} epochs: {total:.2f} s")
+    print(
+        f"AIHT, m={args.hidden} s={args.nnz} n={args.n_samples} d={args.n_features} float32, "
+        f"{args.threads} threads, {result.n_iter} epochs: {total:.2f} s"
+    )
     for name, seconds in products.items():
         print(f"  {name + ' products':18} {seconds:7.2f} s  {100 * seconds / total:5.1f} %")
     print(f"  {'everything else':18} {total - floor:7.2f} s  {100 * (1 - floor / total):5.1f} %")
@@ -120,8 +122,10 @@ def compare_with_loop(problem, args, gates, ours) -> None:
     start = time.perf_counter()
     reference.fit(problem.X, problem.y[:, 0], args.hidden, args.nnz, lambda j: h[j], epochs)
     loop = time.perf_counter() - start
-    print(f"  plain loop over neurons, first {epochs} epochs: {loop:.1f} s; "
-          f"ours {ours[:epochs].sum():.2f} s; {loop / ours[:epochs].sum():.0f} times (goal: 50)")
+    print(
+        f"  plain loop over neurons, first {epochs} epochs: {loop:.1f} s; "
+        f"ours {ours[:epochs].sum():.2f} s; {loop / ours[:epochs].sum():.0f} times (goal: 50)"
+    )
 
 
 if __name__ == "__main__":
