@@ -1,1 +1,65 @@
-"""."""
+"""The command line. One module here is one command or a few; nothing is to be registered.
+
+A module whose name has no leading underscore defines ``add_parser(subparsers)``, which adds its
+commands and sets ``handler``, a function from the parsed arguments to the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+from sparsefit._version import __version__
+from sparsefit.cli._flags import Parser, flag, parse
+from sparsefit.core.errors import OptionError, SparsefitError
+
+USAGE_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the name of the program; default: those of this process.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or 1 if results could not be written, 2 for a mistake in the request, 130
+        after Ctrl-C. Each but 0 comes with one sentence on stderr.
+    """
+    try:
+        parser, commands = _make_parser()
+        arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
+        return int(arguments.handler(arguments))
+    except OptionError as error:
+        return _fail(f"{flag(error.name)} must be {error.allowed}, got {error.value!r}")
+    except SparsefitError as error:
+        return _fail(str(error), getattr(error, "exit_code", USAGE_ERROR))
+    except KeyboardInterrupt:
+        return _fail("interrupted; finished cells are kept", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone; keep Python from failing once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
+    parser = Parser(prog="sparsefit", description="Networks with at most s nonzero weights.")
+    parser.add_argument("--version", action="version", version=f"sparsefit {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{__name__}.{module.name}").add_parser(commands)
+    return parser, dict(commands.choices)
+
+
+def _fail(sentence: str, code: int = USAGE_ERROR) -> int:
+    print(f"sparsefit: {sentence}", file=sys.stderr)
+    return code

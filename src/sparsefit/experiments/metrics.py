@@ -83,7 +83,7 @@ def constant_outputs(problem: Problem) -> np.ndarray:
     The mean of y; for accuracy, outputs that select the commonest class.
     """
     if problem.metric != "accuracy":
-        return np.mean(problem.y, axis=0, keepdims=True, dtype=np.float64)
+        return np.asarray(problem.y, dtype=np.float64).mean(axis=0)[None, :]
     labels = np.asarray(problem.y).reshape(len(problem.y)).astype(np.int64)
     commonest = np.bincount(labels).argmax()
     if problem.loss == "softmax":

@@ -18,19 +18,11 @@ from sparsefit.experiments.metrics import (
     sensing_scores,
 )
 from sparsefit.experiments.spec import Cell, result_options
-from sparsefit.experiments.store import Row
+from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row
 from sparsefit.experiments.support import Overlap, support_overlap, vector_overlap
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
-
-FIELDS = (
-    "run_id", "task", "method", "hidden", "layers", "bias", "nnz", "seed",
-    "metric", "value", "train_value", "constant_value", "constant_train_value",
-    "nnz_found", "n_params", "dense", "status", "seconds", "peak_mb",
-    "support_recall", "support_precision", "exact", "n_iter", "note",
-    "dtype", "device", "threads", "task_options", "method_options", "version",
-)  # fmt: skip
 
 
 def empty_row(cell: Cell, status: Status, note: str) -> Row:
@@ -103,9 +95,6 @@ def result_row(
     elif row["dense"]:
         row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
     return plain(row | problem.info)
-
-
-DENSE_NOTE = "the budget is at least the number of parameters: the network is dense"
 
 
 def _compare(problem: AnyProblem, network: Network) -> tuple[dict[str, float], Overlap | None]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
-from sparsefit.core.errors import DataError, SparsefitError
+from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
+from sparsefit.core.setting import Setting, no_progress
 from sparsefit.experiments._machine import (
     check_device,
     limited_threads,
@@ -67,8 +68,8 @@ def run_cells(
     ------
     OptionError
         If the device is not there.
-    DataError
-        If the data of a task cannot be used; nothing has been computed then.
+    SparsefitError
+        If the data of a task cannot be loaded; nothing has been computed then.
     StoreError
         If a row cannot be written.
     """
@@ -77,19 +78,20 @@ def run_cells(
     rows = store.find([cell.run_id for cell in cells], on_note)
     rows = {run_id: row for run_id, row in rows.items() if row["status"] != Status.FAILED.value}
     missing = [cell for cell in cells if cell.run_id not in rows]
-    _check_data(missing)
+    for cell in {cell.task: cell for cell in missing if not cell.task.draws_truth}.values():
+        _check_data(cell)
     for row in rows.values():
         on_row(row)
-
-    def report(done: float, message: str) -> None:
-        on_progress(len(rows) + done, message)
-
-    report(0, "")
+    on_progress(len(rows), "")
     jobs = list(group(missing))
-    for row in _run_here(jobs, store, report) if workers == 1 else _run_apart(jobs, store, workers):
+    if workers == 1:
+        new_rows = _run_here(jobs, store, on_progress, n_done=len(rows))
+    else:
+        new_rows = _run_apart(jobs, store, workers)
+    for row in new_rows:
         rows[row["run_id"]] = row
         on_row(row)
-        report(0, f"{row['task']} {row['method']}")
+        on_progress(len(rows), f"{row['task']} {row['method']}")
     return [rows[cell.run_id] for cell in cells]
 
 
@@ -104,27 +106,44 @@ def group(cells: Iterable[Cell]) -> Iterator[Job]:
     yield from shared.values()
 
 
-def _check_data(cells: Iterable[Cell]) -> None:
-    """Load every task that reads files once, so that missing files end the sweep at its start."""
-    first = {cell.task: cell for cell in reversed(list(cells)) if not cell.task.draws_truth}
-    for cell in first.values():
-        try:
-            load_problem(cell)
-        except DataError:
-            raise
-        except Exception:  # noqa: BLE001, S112 (recorded when the cell itself comes up)
-            continue
+def _check_data(cell: Cell) -> None:
+    """Raise `SparsefitError` if the data of a task are missing or damaged."""
+    try:
+        load_problem(cell)
+    except SparsefitError:
+        raise
+    except Exception:
+        # A fault of the task, not of its files: recorded when the cell itself comes up.
+        return
 
 
-def _run_here(jobs: list[Job], store: Store, report: Callable[[float, str], None]) -> Iterator[Row]:
+def load_problem(cell: Cell) -> AnyProblem:
+    """Return the data of a cell; those of the last task and seed are kept for the next cell."""
+    if cell.task.draws_truth:
+        return cell.task.load(cell.setting, cell.nnz or 1)
+    return _shared_problem(cell.task, cell.setting.seed)
+
+
+@lru_cache(maxsize=1)
+def _shared_problem(task: Task, seed: int) -> AnyProblem:
+    return task.load(Setting(seed=seed), 1)
+
+
+def _run_here(
+    jobs: list[Job], store: Store, on_progress: Callable[[float, str], None], n_done: int
+) -> Iterator[Row]:
     for job in jobs:
         cell = job[0]
         name = f"{cell.task.name} {cell.method.name} hidden {cell.setting.hidden}"
+        start, size = n_done, len(job)
 
-        def progress(fraction: float, message: str, job: Job = job, name: str = name) -> None:
-            report(fraction * len(job), f"{name} {message}")
+        def report(
+            part: float, message: str, start: int = start, size: int = size, name: str = name
+        ) -> None:
+            on_progress(start + part * size, f"{name} {message}")
 
-        yield from run_job(job, store, progress)
+        yield from run_job(job, store, report)
+        n_done += size
 
 
 def _run_apart(jobs: list[Job], store: Store, workers: int) -> Iterator[Row]:
@@ -154,23 +173,77 @@ def _job_in_worker(job: Job, store: Store) -> list[Row]:
 
 
 def run_job(
-    job: Job, store: Store, progress: Callable[[float, str], None] | None = None
+    job: Job, store: Store, progress: Callable[[float, str], None] = no_progress
 ) -> Iterator[Row]:
     """Run the cells of one job; every row is in the store before it is yielded."""
-    pending = {cell.nnz: cell for cell in job}
-    with limited_threads(job[0].setting.threads):
+    # A method without a budget gets 1, which it ignores.
+    pending = {cell.nnz or 1: cell for cell in job}
+    setting = replace(job[0].setting, progress=progress)
+    method = job[0].method
+    status, note, log = Status.FAILED, "the method gave no network for this budget", ""
+    with limited_threads(setting.threads):
         try:
-            for nnz, row in _fit(job, store, progress):
-                store.put_row(row)
-                del pending[nnz]
-                yield row
-            failure = "the method gave no network for this budget"
-            rest = _ended(pending, Status.FAILED, failure, store)
+            problem = _load_for(job[0])
+            reset_peak_memory()
+            for seconds, (nnz, fit) in _timed(method.path(problem, list(pending), setting)):
+                cell = pending.pop(nnz)
+                yield _finish(cell, problem, fit, seconds, store)
         except StoreError:
             raise
-        except _Skip as skip:
-            rest = _ended(pending, Status.SKIPPED, str(skip), store)
-        except Exception as error:  # noqa: BLE001 (the sweep goes on, the row says why)
-            failure = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
-            rest = _ended(pending, Status.FAILED, failure, store, traceback.format_exc())
-        yield from rest
+        except SkipCell as skip:
+            status, note = Status.SKIPPED, str(skip)
+        except Exception as error:
+            note, log = _explain(error), traceback.format_exc()
+    for cell in pending.values():
+        yield _store_empty(cell, status, note, store, log)
+
+
+def _load_for(cell: Cell) -> AnyProblem:
+    """Load the data; raise `SkipCell` if the method has no use for them."""
+    problem = load_problem(cell)
+    try:
+        cell.method.check(problem)
+    except SparsefitError as error:
+        raise SkipCell(str(error)) from error
+    return problem
+
+
+def _finish(cell: Cell, problem: AnyProblem, fit: Fit, seconds: float, store: Store) -> Row:
+    """Save the network and the row of a fitted cell."""
+    from sparsefit.experiments.rows import result_row
+
+    peak_mb = peak_memory_mb()
+    try:
+        network = store.put_network(cell.run_id, fit.network)
+        row = result_row(cell, problem, fit, network, seconds=seconds, peak_mb=peak_mb)
+    except StoreError:
+        raise
+    except Exception as error:
+        return _store_empty(cell, Status.FAILED, _explain(error), store, traceback.format_exc())
+    store.put_row(row)
+    return row
+
+
+def _store_empty(cell: Cell, status: Status, note: str, store: Store, log: str = "") -> Row:
+    from sparsefit.experiments.rows import empty_row
+
+    if log:
+        store.put_log(cell.run_id, log)
+    row = empty_row(cell, status, note)
+    store.put_row(row)
+    return row
+
+
+def _explain(error: Exception) -> str:
+    """Return one line on an error: its text alone if it was written for users."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, SparsefitError) else f"{type(error).__name__}: {text}"
+
+
+def _timed(items: Iterable[T]) -> Iterator[tuple[float, T]]:
+    """Pair items with the seconds spent so far on making them, not on what is done with them."""
+    spent, start = 0.0, time.perf_counter()
+    for item in items:
+        spent += time.perf_counter() - start
+        yield spent, item
+        start = time.perf_counter()

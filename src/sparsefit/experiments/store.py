@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+# What every row has; facts on the data of a task may follow.
+FIELDS = (
+    "run_id", "task", "method", "hidden", "layers", "bias", "nnz", "seed",
+    "metric", "value", "train_value", "constant_value", "constant_train_value",
+    "nnz_found", "n_params", "dense", "status", "seconds", "peak_mb",
+    "support_recall", "support_precision", "exact", "n_iter", "note",
+    "dtype", "device", "threads", "task_options", "method_options", "version",
+)  # fmt: skip
+
+DENSE_NOTE = "the budget is at least the number of parameters: the network is dense"
+
 # A row without one of these is damaged; the other fields may differ between versions.
 REQUIRED = ("run_id", "task", "method", "hidden", "nnz", "seed", "metric", "value", "status")
 _ORDER = ("task", "method", "layers", "hidden", "nnz", "seed")
@@ -26,6 +38,8 @@ _ORDER = ("task", "method", "layers", "hidden", "nnz", "seed")
 
 class StoreError(SparsefitError):
     """A result could not be written; rows written before are whole."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Created when missing.
+        Made when the first result is written.
 
     Raises
     ------
@@ -50,21 +64,21 @@ class Store:
     folder: Path
 
     def __post_init__(self) -> None:
-        """Make the folder and try to write in it."""
-        try:
-            for name in ("rows", "networks"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-                if not os.access(self.folder / name, os.W_OK):
-                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except (FileExistsError, NotADirectoryError) as error:
-            raise SparsefitError(
-                f"--out must be a folder, and {str(self.folder)!r} is, or is inside, a file"
-            ) from error
-        except OSError as error:
-            raise SparsefitError(
-                f"--out must be a folder that can be written, got {str(self.folder)!r}: "
-                f"{error.strerror}"
-            ) from error
+        """Try to write, leaving nothing; the folder itself is made by the first result."""
+        for name in ("rows", "networks"):
+            path = self.folder / name
+            existing = next(part for part in (path, *path.absolute().parents) if part.exists())
+            try:
+                tempfile.TemporaryFile(dir=existing).close()
+            except NotADirectoryError as error:
+                raise SparsefitError(
+                    f"--out must be a folder, got {str(self.folder)!r}: {existing} is a file"
+                ) from error
+            except OSError as error:
+                raise SparsefitError(
+                    f"--out must be a folder that can be written, got {str(self.folder)!r}: "
+                    f"{error.strerror}"
+                ) from error
 
     def row_path(self, run_id: str) -> Path:
         """Return where the row of a cell is."""
@@ -92,7 +106,8 @@ class Store:
                 continue
             except ValueError as error:
                 aside = path.with_name(path.name + ".damaged")
-                path.replace(aside)
+                with contextlib.suppress(FileNotFoundError):  # another process was faster
+                    path.replace(aside)
                 on_damage(f"{path} is damaged ({error}); kept as {aside.name} and computed again")
         return found
 
@@ -124,7 +139,7 @@ def _writing(path: Path) -> Iterator[Path]:
     """Give a temporary name in the folder of `path`, then flush it to disk and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -152,7 +167,7 @@ def read_row(path: Path) -> Row:
     except ValueError:
         raise ValueError("not JSON") from None
     if not isinstance(row, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 (one error for all damage)
+        raise ValueError("not a JSON object")
     missing = [key for key in REQUIRED if key not in row]
     if missing:
         raise ValueError(f"no {missing[0]!r}")
@@ -183,13 +198,16 @@ def load_rows(folder: str | Path) -> list[Row]:
     rows_folder = Path(folder) / "rows"
     if not rows_folder.is_dir():
         raise SparsefitError(f"there are no results in {str(folder)!r}: it has no folder 'rows'")
-    rows = []
-    for path in sorted(rows_folder.glob("*.json")):
-        try:
-            rows.append(read_row(path))
-        except ValueError as error:
-            warnings.warn(f"{path} is damaged ({error}) and left out", stacklevel=2)
-    return sorted(rows, key=_order)
+    rows = map(_read_or_warn, sorted(rows_folder.glob("*.json")))
+    return sorted((row for row in rows if row is not None), key=_order)
+
+
+def _read_or_warn(path: Path) -> Row | None:
+    try:
+        return read_row(path)
+    except ValueError as error:
+        warnings.warn(f"{path} is damaged ({error}) and left out", stacklevel=4)
+        return None
 
 
 def _order(row: Row) -> tuple[tuple[bool, Any], ...]:

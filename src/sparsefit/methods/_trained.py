@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sparsefit import nets
 from sparsefit.core.options import above, at_least, option
@@ -28,10 +28,18 @@ class TrainedMethod(Method):
     )
     batch_size: int | None = option(
         None,
-        "rows of a minibatch, 0 for all; default: all if epochs is given, else 512",
+        "rows of a minibatch, 0 for all; default 512, or as the paper with --epochs: 0",
         check=at_least(0),
     )
-    lr: float = option(1e-3, "learning rate of Adam", check=above(0))
+    lr: float | None = option(
+        None,
+        "learning rate of Adam; default 0.02, or as the paper with --epochs: 0.001",
+        check=above(0),
+    )
+    schedule: Literal["constant", "cosine"] | None = option(
+        None,
+        "course of the learning rate; default cosine, or as the paper with --epochs: constant",
+    )
 
     def make_trainer(self, problem: AnyProblem, setting: Setting) -> nets.Trainer:
         """Return the trainer that these options ask for.
@@ -44,6 +52,15 @@ class TrainedMethod(Method):
         self.check(problem)
         assert isinstance(problem, Problem)
         setting = replace(setting, dtype=setting.dtype or self.default_dtype)
-        return nets.Trainer(
-            problem, setting, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr
-        )
+        return nets.Trainer(problem, setting, self._protocol())
+
+    def _protocol(self) -> nets.Protocol:
+        """Fill what is left open: from the paper's protocol if epochs are given, else our own."""
+        base = nets.OWN_PROTOCOL if self.epochs is None else nets.PAPER_PROTOCOL
+        given: dict[str, Any] = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "schedule": self.schedule,
+        }
+        return replace(base, **{name: value for name, value in given.items() if value is not None})

@@ -4,4 +4,7 @@ from .pruning import prune_to as prune_to
 from .pruning import shrinking_counts as shrinking_counts
 from .pruning_path import prune_and_train as prune_and_train
 from .pruning_path import train_dense as train_dense
+from .train import OWN_PROTOCOL as OWN_PROTOCOL
+from .train import PAPER_PROTOCOL as PAPER_PROTOCOL
+from .train import Protocol as Protocol
 from .train import Trainer as Trainer

@@ -58,7 +58,7 @@ class Task(Options):
         raise TypeError(f"task {type(self).__name__} does not define load")
 
 
-class SkipCell(Exception):
+class SkipCell(Exception):  # noqa: N818 - an outcome, not an error
     """Raised by `Task.load`: the cell is recorded as skipped, with this reason."""
 
 

@@ -1,0 +1,188 @@
+"""Run a sweep for the command line: rows to stdout, progress and notes to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sparsefit.core.setting import Setting
+from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from sparsefit.methods import Method
+    from sparsefit.tasks import Task
+
+Format = Literal["json", "csv", "table"]
+COLUMNS = (
+    "task", "method", "hidden", "nnz", "seed", "metric", "value", "constant_value",
+    "nnz_found", "status", "seconds",
+)  # fmt: skip
+
+
+def run_sweep(
+    tasks: Sequence[Task],
+    methods: Sequence[Method],
+    *,
+    hidden: Sequence[int],
+    nnz: Sequence[int] = (),
+    seeds: Sequence[int] = (0,),
+    setting_options: Mapping[str, Any] | None = None,
+    out: Path | None = Path("runs"),
+    workers: int = 1,
+    format: Format = "table",
+) -> list[Row]:
+    """Run the cells of a grid that are missing in `out`, and print the rows of all.
+
+    Parameters
+    ----------
+    tasks, methods, hidden, nnz, seeds
+        As `sparsefit.experiments.grid` takes them.
+    setting_options : mapping, optional
+        Options of `Setting` beside the width and the seed.
+    out : Path or None, optional
+        The results folder; None keeps nothing.
+    workers : int, optional
+        Processes.
+    format : {"table", "json", "csv"}, optional
+        Lines of JSON and CSV are printed as cells end, the table at the end.
+
+    Returns
+    -------
+    list of dict
+        One row per cell, in the order of the grid.
+    """
+    from sparsefit.experiments.run import run_cells
+    from sparsefit.experiments.spec import grid
+
+    setting = Setting(**(setting_options or {}))
+    cells = grid(tasks, methods, hidden=hidden, nnz=nnz, seeds=seeds, setting=setting)
+    with _folder(out) as folder, _Reporter(format, len(cells)) as reporter:
+        rows = run_cells(
+            cells,
+            folder,
+            workers=workers,
+            on_row=reporter.row,
+            on_progress=reporter.progress,
+            on_note=note,
+        )
+    if format == "table":
+        print_table(rows)
+    note(_summary(rows, out))
+    return rows
+
+
+@contextlib.contextmanager
+def _folder(out: Path | None) -> Iterator[Store]:
+    if out is not None:
+        yield Store(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="sparsefit-") as temporary:
+        yield Store(Path(temporary))
+
+
+def note(sentence: str) -> None:
+    """Tell the user something on stderr."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+class _Reporter:
+    """Prints rows as they come and shows a progress bar where somebody can see it."""
+
+    def __init__(self, format: Format, n_cells: int):
+        self._format, self._n_cells = format, n_cells
+        self._csv = csv.DictWriter(sys.stdout, FIELDS, extrasaction="ignore", lineterminator="\n")
+        self._dense_told = False
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> _Reporter:
+        if self._format == "csv":
+            self._csv.writeheader()
+        # Rows that stream over a terminal are progress enough, and a bar would cut through them.
+        streams = self._format != "table" and sys.stdout.isatty()
+        if sys.stderr.isatty() and not streams:
+            self._bar = _start_bar(self._n_cells)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def row(self, row: Row) -> None:
+        if self._format == "json":
+            print(json.dumps(row, allow_nan=False), flush=True)
+        elif self._format == "csv":
+            self._csv.writerow({name: _flat(row.get(name)) for name in FIELDS})
+            sys.stdout.flush()
+        if DENSE_NOTE in row["note"] and not self._dense_told:
+            self._dense_told = True
+            note(f"note: nnz {row['nnz']} with hidden {row['hidden']}: {row['note']}")
+
+    def progress(self, cells_done: float, message: str) -> None:
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=cells_done, description=message)
+
+
+def _start_bar(n_cells: int) -> Progress:
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+        # Rows on stdout stay on stdout.
+        redirect_stdout=False,
+    )
+    bar.add_task("", total=n_cells)
+    bar.start()
+    return bar
+
+
+def _flat(value: object) -> object:
+    return json.dumps(value) if isinstance(value, (dict, list)) else value
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print rows as a table on stdout, with the notes of cells that have no result below it."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in COLUMNS:
+        numeric = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell_text(row.get(name)) for name in COLUMNS))
+    console = Console(highlight=False)
+    # Files and pipes have no width; a table there is not to be cut.
+    console = console if console.is_terminal else Console(width=160, highlight=False)
+    console.print(table)
+    for text, count in Counter(row["note"] for row in rows if row["value"] is None).items():
+        console.print(f"{count} without a result: {text}", markup=False)
+
+
+def _cell_text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _summary(rows: Sequence[Row], out: Path | None) -> str:
+    counts = Counter(row["status"] for row in rows)
+    parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    where = f"; results in {out}" if out else ""
+    return f"{len(rows)} cells: {parts}{where}"

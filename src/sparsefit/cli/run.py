@@ -1,0 +1,118 @@
+"""``sparsefit run``: one cell or a grid of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sparsefit.cli._flags import OptionFlags, integers
+from sparsefit.core.errors import SparsefitError
+from sparsefit.core.options import Options
+from sparsefit.core.setting import Setting
+from sparsefit.methods import Method, find_method, list_methods
+from sparsefit.tasks import Task, find_task, list_tasks
+
+EXAMPLE = "Example: sparsefit run --task planted --method aiht --hidden 10 50 --nnz 20 --seeds 0 1"
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="fit one network or a grid of them",
+        description="Fit a network per task, method, width, budget and seed; what is in the "
+        "results folder already is not computed again.",
+        epilog=EXAMPLE,
+    )
+    _add_grid(parser.add_argument_group("grid"))
+    _add_results(parser.add_argument_group("results"))
+    flags = _option_flags()
+    machine = "architecture and machine"
+    titles = {machine: Setting, "options of tasks": Task, "options of methods": Method}
+    groups = flags.add_to(parser, titles)
+    groups[machine].add_argument(
+        "--gpu", type=integers("gpu", 0), metavar="N", help="same as --device cuda:N"
+    )
+    parser.set_defaults(handler=lambda arguments: run(arguments, flags))
+
+
+def _add_grid(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--task", nargs="+", default=[], metavar="TASK", help=", ".join(list_tasks())
+    )
+    group.add_argument(
+        "--method", nargs="+", default=["aiht"], metavar="METHOD",
+        help=", ".join(list_methods()) + " (default aiht)",
+    )  # fmt: skip
+    group.add_argument(
+        "--hidden", "--mlist", nargs="+", default=[100], type=integers("hidden", 1), metavar="M",
+        help="hidden units of each layer; length of the vector in gaussian-sparse (default 100)",
+    )  # fmt: skip
+    group.add_argument(
+        "--nnz", "--slist", nargs="+", default=[], type=integers("nnz", 1), metavar="S",
+        help="budgets: the most nonzero weights that a network may have",
+    )  # fmt: skip
+    group.add_argument(
+        "--seeds", "--seed", "--seedlist", nargs="+", default=[0], type=integers("seeds", 0),
+        metavar="SEED", help="random seeds (default 0)",
+    )  # fmt: skip
+
+
+def _add_results(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="results folder (default runs)",
+    )
+    group.add_argument("--expname", metavar="NAME", help="keep the results in DIR/NAME instead")
+    group.add_argument(
+        "--save-results", action=argparse.BooleanOptionalAction, default=True,
+        help="keep the results (the default)",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=integers("workers", 1), default=1, metavar="N",
+        help="cells computed at a time, each with --threads threads (default 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--format", choices=("table", "json", "csv"),
+        help="what to print: a table (default on a terminal), or a line per cell as it ends, "
+        "of JSON (default elsewhere) or CSV",
+    )  # fmt: skip
+
+
+def _option_flags() -> OptionFlags:
+    owners: list[type[Options]] = [Setting, *list_tasks().values(), *list_methods().values()]
+    return OptionFlags(owners, leave_out=("hidden", "seed"))
+
+
+def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
+    """Run the grid; 1 if a cell failed, else 0."""
+    from sparsefit.cli._sweep import note, run_sweep
+
+    if not arguments.task:
+        raise SparsefitError(f"--task is missing: one or more of {', '.join(list_tasks())}")
+    tasks = [find_task(name) for name in arguments.task]
+    methods = [find_method(name) for name in arguments.method]
+    if arguments.gpu is not None:
+        arguments.device = f"cuda:{arguments.gpu}"
+    setting = flags.make(Setting, arguments)
+    built_tasks = [flags.make(task, arguments) for task in tasks]
+    built_methods = [flags.make(method, arguments) for method in methods]
+    for unused in flags.unused([Setting, *tasks, *methods], arguments):
+        note(f"note: {unused} has no effect on the chosen tasks and methods")
+    out = arguments.out / arguments.expname if arguments.expname else arguments.out
+    rows = run_sweep(
+        built_tasks,
+        built_methods,
+        hidden=arguments.hidden,
+        nnz=arguments.nnz,
+        seeds=arguments.seeds,
+        setting_options=setting.as_dict(),
+        out=out if arguments.save_results else None,
+        workers=arguments.workers,
+        format=arguments.format or ("table" if sys.stdout.isatty() else "json"),
+    )
+    return int(any(row["status"] == "failed" for row in rows))

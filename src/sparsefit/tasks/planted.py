@@ -1,0 +1,130 @@
+"""Rows of a planted sparse network, to be recovered from its outputs."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from sparsefit.core.network import Layer, Network
+from sparsefit.core.options import above, at_least, between, option
+from sparsefit.core.problem import Problem
+from sparsefit.core.setting import Setting
+from sparsefit.tasks._base import SkipCell, Task
+
+# The paper's draw permutes all positions of a layer; beyond this many that costs too much memory.
+PAPER_DRAW_LIMIT = 10_000_000
+_NOISE_STREAM = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted(Task):
+    """A planted sparse ReLU network, recovered from its outputs on random inputs.
+
+    The network has the width, depth and budget of the cell. With one output its last hidden layer
+    is summed up; with several an output layer is planted too, and each layer gets an equal share
+    of the nonzeros.
+
+    Examples
+    --------
+    >>> problem = Planted(n_samples=50, n_test=0).load(Setting(hidden=10, seed=0), 20)
+    >>> problem.X.shape, problem.truth.nnz, problem.info["draw"]
+    ((50, 100), 20, 'paper')
+    """
+
+    name: ClassVar[str] = "planted"
+    aliases: ClassVar[tuple[str, ...]] = ("mlp-planted",)
+    draws_truth: ClassVar[bool] = True
+    limits: ClassVar[tuple[float, float]] = (-20.0, 50.0)
+
+    n_samples: int = option(10_000, "training rows", aliases=("nmeasurements",), check=at_least(1))
+    n_features: int = option(100, "inputs d", aliases=("input-dim",), check=at_least(1))
+    n_outputs: int = option(1, "outputs k", aliases=("output-dim",), check=at_least(1))
+    inputs: Literal["gaussian", "uniform", "correlated"] = option(
+        "gaussian", "distribution of the inputs, each of variance 1"
+    )
+    correlation: float = option(
+        0.5, "correlation of neighbouring inputs, with --inputs correlated", check=between(0, 0.999)
+    )
+    noise_db: float | None = option(
+        None, "PSNR in dB of the noisy training targets; default: no noise", check=above(0)
+    )
+    n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))
+    draw: Literal["auto", "paper", "sparse"] = option(
+        "auto", "draw of the weights: the paper's, or one in O(nnz) memory; "
+        "auto: the paper's up to 1e7 weights in a layer",
+    )  # fmt: skip
+
+    def load(self, setting: Setting, nnz: int) -> Problem:
+        """Draw the network and its rows."""
+        shapes = self._shapes(setting)
+        paper = max(a * b for a, b in shapes) <= PAPER_DRAW_LIMIT
+        draw = self.draw if self.draw != "auto" else ("paper" if paper else "sparse")
+        truth = _draw_network(shapes, nnz, setting.seed, draw, fused=self.n_outputs == 1)
+        X, y = self._rows(truth, self.n_samples, setting.seed + 2)
+        peak = float(np.abs(y).max())
+        if peak == 0:
+            raise SkipCell(f"all labels are zero: the network planted with nnz={nnz} is dead")
+        if self.noise_db is not None:
+            scale = peak * 10 ** (-self.noise_db / 20)
+            rng = np.random.default_rng([setting.seed, _NOISE_STREAM])
+            y = (y + scale * rng.normal(size=y.shape)).astype(np.float32)
+        X_test, y_test = self._rows(truth, self.n_test, setting.seed + 4)
+        return Problem(
+            X, y, peak=peak, truth=truth, info={"draw": draw},
+            X_test=X_test if self.n_test else None, y_test=y_test if self.n_test else None,
+        )  # fmt: skip
+
+    def _shapes(self, setting: Setting) -> list[tuple[int, int]]:
+        widths = [self.n_features] + [setting.hidden] * setting.layers
+        if self.n_outputs > 1:
+            widths.append(self.n_outputs)
+        return list(itertools.pairwise(widths))
+
+    def _rows(self, truth: Network, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        X = self._draw_inputs(np.random.RandomState(seed), n).astype(np.float32)
+        return X, truth.predict(X).astype(np.float32)
+
+    def _draw_inputs(self, random: np.random.RandomState, n: int) -> np.ndarray:
+        shape = (n, self.n_features)
+        if self.inputs == "uniform":
+            return random.uniform(-np.sqrt(3), np.sqrt(3), size=shape)
+        X = random.normal(size=shape)
+        if self.inputs == "correlated":
+            # A stationary autoregression over the inputs: corr(X_i, X_j) = correlation^|i - j|.
+            fresh = np.sqrt(1 - self.correlation**2)
+            for i in range(1, self.n_features):
+                X[:, i] = self.correlation * X[:, i - 1] + fresh * X[:, i]
+        return X
+
+
+def _draw_network(
+    shapes: list[tuple[int, int]], nnz: int, seed: int, draw: str, *, fused: bool
+) -> Network:
+    """Draw the layers one after the other, each with an equal share of the nonzeros."""
+    random = np.random.RandomState(seed + 1)
+    layers = []
+    for n_inputs, n_units in shapes:
+        size, share = n_inputs * n_units, nnz // len(shapes)
+        count = min(size, share)
+        if draw == "paper":
+            positions = random.choice(size, size=count, replace=False)
+        else:
+            positions = _distinct(random, size, count)
+        values = random.normal(size=count).astype(np.float32).astype(np.float64)
+        # The paper lays positions row-major into (inputs, units).
+        inputs, units = np.divmod(positions, n_units)
+        layers.append(Layer.from_flat(units * n_inputs + inputs, values, n_inputs, n_units))
+    return Network(tuple(layers), fused=fused)
+
+
+def _distinct(random: np.random.RandomState, size: int, count: int) -> np.ndarray:
+    """Draw distinct positions in O(count) memory, every set with the same probability."""
+    positions = np.zeros(0, np.int64)
+    while len(positions) < count:
+        more = random.randint(0, size, size=count - len(positions), dtype=np.int64)
+        both = np.concatenate([positions, more])
+        positions = both[np.sort(np.unique(both, return_index=True)[1])]
+    return positions
