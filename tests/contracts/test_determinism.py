@@ -9,7 +9,7 @@ from sparsefit.core.setting import Setting
 from sparsefit.methods.aiht import AcceleratedIHT
 
 
-def planted(n_outputs, n=4500, d=11, hidden=300, seed=0):
+def planted(n_outputs, n=9000, d=11, hidden=300, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, d)).astype(np.float32)
     W = rng.normal(size=(d, 9)) * (rng.random((d, 9)) < 0.3)
@@ -19,7 +19,7 @@ def planted(n_outputs, n=4500, d=11, hidden=300, seed=0):
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
-@pytest.mark.parametrize("batch_size", [0, 2500])
+@pytest.mark.parametrize("batch_size", [0, 8500])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_results_do_not_depend_on_the_memory_budget(n_outputs, batch_size, dtype):
     problem = planted(n_outputs)

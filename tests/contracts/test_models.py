@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.memory import Workspace
+from sparsefit.core.memory import ROWS_PER_TILE, Workspace
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models import DenseMatrix, FactoredReLU, GatedReLU, GaussianSensing
@@ -135,7 +135,7 @@ def test_factored_fill_replaces_only_empty_rows():
     assert (blocks[1].values != 0).all()
 
 
-@pytest.mark.parametrize("n", [1, 2047, 2048, 2049, 5000])
+@pytest.mark.parametrize("n", [1, ROWS_PER_TILE - 1, ROWS_PER_TILE, ROWS_PER_TILE + 1, 20_000])
 def test_row_blocks_cover_all_rows_once(n):
     X = np.arange(2.0 * n).reshape(n, 2)
     rows = Rows(X, bias=True, dtype=torch.float64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ROWS_PER_TILE = 2048
+ROWS_PER_TILE = 8192
 _UNITS_PER_TILE = 128
 _TILE_BYTES = 64 * 2**20
 

@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sparsefit.core.errors import OptionError
@@ -114,6 +115,7 @@ class OptionInfo:
             raise OptionError(self.name, value, self.allowed)
 
 
+@cache
 def option_infos(cls: type) -> tuple[OptionInfo, ...]:
     """List the options of a dataclass, in the order of its fields.
 

@@ -1,0 +1,40 @@
+# Everything runs in one virtual environment, made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.PHONY: setup demo test test-all lint bench docs clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+demo: $(READY)  ## planted recovery and digits, with a table and heatmaps in demo/
+	$(BIN)/sparsefit reproduce demo --out demo --workers $(WORKERS) --format table
+
+test: $(READY)  ## the quick suite
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(READY)  ## the slow tests too
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## speed against a plain loop and against the bare matrix products, memory, start-up
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/startup.py
+
+docs: $(READY)  ## the reference of the Python interface, in build/docs
+	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs sparsefit
+
+clean:
+	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
