@@ -1,0 +1,151 @@
+"""What every method promises, for every method that discovery finds."""
+
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+
+from sparsefit.core.errors import OptionError, SparsefitError
+from sparsefit.core.options import option_infos
+from sparsefit.core.problem import Problem, SensingProblem
+from sparsefit.core.setting import Setting
+from sparsefit.experiments.metrics import network_scores
+from sparsefit.methods import find_method, list_methods
+
+METHODS = list_methods()
+BUDGETED = [name for name, cls in METHODS.items() if cls.uses_budget]
+QUICK = {"epochs": 12, "batch_size": 64, "lr": 0.02, "step": 0.05, "prune_iters": 0.5}
+HIDDEN = 12
+
+
+def make(name, **changes):
+    """Return the method with short training where it has such options."""
+    cls = METHODS[name]
+    known = {info.name for info in option_infos(cls)}
+    return cls(**{key: value for key, value in (QUICK | changes).items() if key in known})
+
+
+@cache
+def problem(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(512, 6)).astype(np.float32)
+    hidden = np.maximum(X[:, :3] @ rng.normal(size=(3, 4)), 0)
+    fresh = slice(384, None)
+    if kind == "classes":
+        y, extra = (X[:, 0] > 0) + (X[:, 1] > 0).astype(np.int64), {"n_classes": 3}
+        extra |= {"loss": "softmax", "metric": "accuracy"}
+    else:
+        n_outputs = {"one output": 1, "three outputs": 3}[kind]
+        y = (hidden @ np.abs(rng.normal(size=(4, n_outputs)))).astype(np.float32)
+        extra = {"metric": "psnr", "peak": float(np.abs(y).max())}
+    return Problem(X[:384], y[:384], X_test=X[fresh], y_test=y[fresh], **extra)
+
+
+KINDS = ["one output", "three outputs", "classes"]
+
+
+def fit_all(name, kind, budgets, **setting):
+    method = make(name)
+    return dict(method.path(problem(kind), budgets, Setting(**{"hidden": HIDDEN} | setting)))
+
+
+def signature(fit):
+    return [
+        (layer.weight.indices.tobytes(), layer.weight.data.tobytes(),
+         b"" if layer.bias is None else layer.bias.tobytes())
+        for layer in fit.network.layers
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BUDGETED)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_budget_is_kept(name, kind, bias, layers):
+    fits = fit_all(name, kind, [40, 4, 1000, 11], bias=bias, layers=layers)
+    assert sorted(fits) == [4, 11, 40, 1000]
+    for nnz, fit in fits.items():
+        assert fit.network.nnz <= nnz
+        assert fit.network.n_inputs == 6
+        assert fit.network.predict(problem(kind).X).shape == (384, problem(kind).n_outputs)
+        assert len(fit.network.hidden_layers) == layers
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_seed_same_bytes(name, kind):
+    one, two = (fit_all(name, kind, [20], seed=3)[20] for _ in range(2))
+    assert signature(one) == signature(two)
+    other = fit_all(name, kind, [20], seed=4)[20]
+    assert signature(other) != signature(one)
+
+
+@pytest.mark.parametrize("name", BUDGETED)
+def test_a_budget_does_not_depend_on_the_others(name):
+    together = fit_all(name, "one output", [30, 8, 15])
+    for nnz, fit in together.items():
+        assert signature(fit) == signature(fit_all(name, "one output", [nnz])[nnz])
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", ["one output", "classes"])
+def test_beats_the_constant_predictor(name, kind):
+    fit = fit_all(name, kind, [60])[60]
+    scores = network_scores(problem(kind), fit.network)
+    assert scores["value"] > scores["constant_value"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_option_is_checked_by_name(name):
+    for info in option_infos(METHODS[name]):
+        with pytest.raises(OptionError, match=info.name):
+            METHODS[name](**{info.name: object()})
+        if info.check is not None:
+            with pytest.raises(OptionError, match=info.name):
+                METHODS[name](**{info.name: -1})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_option_changes_something(name):
+    """No dead options: each has another value that gives another network or another history."""
+    others = {
+        "epochs": 7, "batch_size": 100, "lr": 0.03, "step": 0.2, "convex": True,
+        "prune_iters": 2, "score": "pruned", "schedule": "cosine",
+    }  # fmt: skip
+    for info in option_infos(METHODS[name]):
+        kind = "three outputs" if info.name == "step" else "one output"
+        setting = Setting(hidden=HIDDEN)
+        results = [
+            next(method.path(problem(kind), [20], setting))[1]
+            for method in (make(name), make(name, **{info.name: others[info.name]}))
+        ]
+        assert signature(results[0]) != signature(results[1]), info.name
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_sensing_is_done_or_refused_in_a_sentence(name):
+    rng = np.random.default_rng(0)
+    sensing = SensingProblem(rng.normal(size=20), 50, 0, np.arange(2), np.ones(2))
+    method = make(name)
+    if name == "aiht":
+        [(_, fit)] = method.path(sensing, [2], Setting(hidden=50))
+        assert fit.network.nnz <= 2
+        return
+    with pytest.raises(SparsefitError, match=f"method '{name}' fits networks"):
+        method.check(sensing)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_found_by_name_alias_and_spelling(name):
+    cls = METHODS[name]
+    for spelling in (name, name.upper(), name.replace("-", "_"), *cls.aliases):
+        assert find_method(spelling) is cls
+    assert dataclasses.is_dataclass(cls)
+    assert cls.__doc__
+    assert not cls.__doc__.startswith(cls.__name__ + "(")
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(SparsefitError, match="did you mean 'magnitude'"):
+        find_method("magnitud")
