@@ -117,7 +117,7 @@ def test_every_option_changes_something(name):
         kind = "three outputs" if info.name == "step" else "one output"
         setting = Setting(hidden=HIDDEN)
         results = [
-            next(method.path(problem(kind), [20], setting))[1]
+            next(method.path(problem(kind), [10], setting))[1]
             for method in (make(name), make(name, **{info.name: others[info.name]}))
         ]
         assert signature(results[0]) != signature(results[1]), info.name
