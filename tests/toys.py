@@ -71,7 +71,7 @@ class Ones(Method):
     aliases: ClassVar[tuple[str, ...]] = ("units",)
     scale: float = option(1.0, "what the weights are", check=at_least(0))
     kind: Literal["plain", "round"] = option("plain", "has no meaning")
-    trouble: str | None = option(None, "raise, over, stop, kill or hide")
+    trouble: str | None = option(None, "raise, over, stop, hide or refuse")
     at: int = option(0, "the budget at which there is trouble")
 
     def check(self, problem):
@@ -81,6 +81,8 @@ class Ones(Method):
     def path(self, problem, budgets, setting):
         for nnz in budgets:
             extra = 0
+            if str(nnz) == os.environ.get("TOYS_KILL_AT"):
+                os.kill(os.getpid(), signal.SIGKILL)
             if nnz == self.at:
                 extra = self._make_trouble()
             if self.trouble == "hide" and nnz == self.at:
@@ -94,8 +96,6 @@ class Ones(Method):
             raise ZeroDivisionError("toy\ntrouble")
         if self.trouble == "stop":
             raise KeyboardInterrupt
-        if self.trouble == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
         return int(self.trouble == "over")
 
 
@@ -104,6 +104,7 @@ class Together(Ones):
     """The same, all budgets in one path, largest first."""
 
     name: ClassVar[str] = "together"
+    aliases: ClassVar[tuple[str, ...]] = ()
     shares_path: ClassVar[bool] = True
 
     def path(self, problem, budgets, setting):
@@ -115,6 +116,7 @@ class Full(Ones):
     """Ignores the budget."""
 
     name: ClassVar[str] = "full"
+    aliases: ClassVar[tuple[str, ...]] = ()
     uses_budget: ClassVar[bool] = False
     default_dtype: ClassVar[str] = "float32"
 
@@ -136,8 +138,8 @@ def install(set_attribute=setattr):
 
 if __name__ == "__main__":
     # Under their module's name, so that worker processes can import the classes.
-    import toys
     from sparsefit.cli import main
+    from tests import toys
 
     toys.install()
     sys.exit(main())

@@ -12,7 +12,6 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from sparsefit.core.errors import OptionError
@@ -115,7 +114,6 @@ class OptionInfo:
             raise OptionError(self.name, value, self.allowed)
 
 
-@cache
 def option_infos(cls: type) -> tuple[OptionInfo, ...]:
     """List the options of a dataclass, in the order of its fields.
 

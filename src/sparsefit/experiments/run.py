@@ -78,7 +78,8 @@ def run_cells(
     rows = store.find([cell.run_id for cell in cells], on_note)
     rows = {run_id: row for run_id, row in rows.items() if row["status"] != Status.FAILED.value}
     missing = [cell for cell in cells if cell.run_id not in rows]
-    for cell in {cell.task: cell for cell in missing if not cell.task.draws_truth}.values():
+    first = {cell.task: cell for cell in reversed(missing) if not cell.task.draws_truth}
+    for cell in reversed(first.values()):
         _check_data(cell)
     for row in rows.values():
         on_row(row)
@@ -183,29 +184,21 @@ def run_job(
     status, note, log = Status.FAILED, "the method gave no network for this budget", ""
     with limited_threads(setting.threads):
         try:
-            problem = _load_for(job[0])
+            problem = load_problem(job[0])
+            method.check(problem)
             reset_peak_memory()
             for seconds, (nnz, fit) in _timed(method.path(problem, list(pending), setting)):
                 cell = pending.pop(nnz)
                 yield _finish(cell, problem, fit, seconds, store)
         except StoreError:
             raise
-        except SkipCell as skip:
-            status, note = Status.SKIPPED, str(skip)
+        except (SkipCell, SparsefitError) as reason:
+            # Written for the user: this cell cannot be, as a budget too small for the layers.
+            status, note = Status.SKIPPED, str(reason)
         except Exception as error:
             note, log = _explain(error), traceback.format_exc()
     for cell in pending.values():
         yield _store_empty(cell, status, note, store, log)
-
-
-def _load_for(cell: Cell) -> AnyProblem:
-    """Load the data; raise `SkipCell` if the method has no use for them."""
-    problem = load_problem(cell)
-    try:
-        cell.method.check(problem)
-    except SparsefitError as error:
-        raise SkipCell(str(error)) from error
-    return problem
 
 
 def _finish(cell: Cell, problem: AnyProblem, fit: Fit, seconds: float, store: Store) -> Row:

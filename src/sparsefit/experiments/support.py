@@ -86,7 +86,10 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
         common = _common(ours[number], theirs[number])
         if number == n_hidden - 1 and n_outputs_counted:
             common = common + _common(ours[-1][1:].T, theirs[-1][1:].T)
-        _, order = linear_sum_assignment(common, maximize=True)
+        # Among matchings that share as many positions, take the one with the likest weights.
+        likeness = (ours[number].T @ theirs[number]).toarray()
+        score = common + likeness / (2 * len(common) + 1)
+        _, order = linear_sum_assignment(score, maximize=True)
         theirs[number] = theirs[number][:, order]
         theirs[number + 1] = theirs[number + 1][np.concatenate([[0], 1 + order]), :]
     layers = n_hidden + (n_outputs_counted > 0)
@@ -125,7 +128,8 @@ def _merge(
 ) -> tuple[sparse.csc_array, sparse.csc_array]:
     """Drop units without inputs and, if `merging`, add parallel units up.
 
-    A unit c times as large as another is that one with c times its outgoing weights, c > 0.
+    The weights into every unit get norm 1: a unit c times as large is the same with c times its
+    outgoing weights, c > 0.
     """
     groups: dict[bytes, list[int]] = {}
     for unit, (start, stop) in enumerate(zip(weight.indptr, weight.indptr[1:], strict=False)):
@@ -142,12 +146,11 @@ def _merge(
             leader[units] = np.array(units)[(cosines >= 1 - PARALLEL**2 / 2).argmax(axis=1)]
     members = np.flatnonzero(leader >= 0)
     kept, position = np.unique(leader[members], return_inverse=True)
-    factors = norms[members] / norms[leader[members]]
     shape = (len(kept), weight.shape[1])
-    combine = sparse.csr_array((factors, (position, members)), shape=shape)
+    combine = sparse.csr_array((norms[members], (position, members)), shape=shape)
     merged = sparse.csc_array(sparse.vstack([after[[0], :], combine @ after[1:]], format="csc"))
     merged.eliminate_zeros()
-    return weight[:, kept], merged
+    return sparse.csc_array(weight[:, kept] / norms[kept]), merged
 
 
 def _pad(ours: list[sparse.csc_array], theirs: list[sparse.csc_array], number: int) -> None:

@@ -1,0 +1,344 @@
+"""The command line, as its users meet it."""
+
+import csv
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sparsefit import load_rows
+from sparsefit.cli import main
+from tests import toys
+
+ROOT = Path(toys.__file__).parents[1]
+RUN = ["run", "--task", "ramp", "--method", "ones", "--hidden", "3"]
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    toys.install(monkeypatch.setattr)
+
+
+@pytest.fixture
+def command(capsys):
+    """Return a function from arguments to exit code, stdout and lines of stderr."""
+
+    def run(*words):
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return run
+
+
+def rows_of(command, *words):
+    code, out, _ = command(*RUN, *words, "--format", "json")
+    assert code == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def start(*words, **environment):
+    """Start the command line with the toys in a process of its own, in the present folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.toys", *words], env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+# Bad requests.
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["rnu"], "unknown command 'rnu' (did you mean 'run'?); there are"),
+        (["run"], "--task is missing: one or more of absent, drawn, ramp"),
+        (["run", "--task", "rmap", "--nnz", "3"], "unknown task 'rmap' (did you mean 'ramp'?)"),
+        ([*RUN, "--nnz", "3", "--method", "one"], "unknown method 'one' (did you mean 'ones'?)"),
+        ([*RUN, "--nnz", "3", "--hiden", "3"], "unknown option --hiden (did you mean '--hidden'?)"),
+        ([*RUN, "--nnz", "3", "--hid", "3"], "unknown option --hid (did you mean '--hidden'?)"),
+        (["run", "ramp", "--nnz", "3"], "unexpected argument 'ramp'"),
+        (RUN, "--nnz is missing: method 'ones' needs one or more integers >= 1"),
+        ([*RUN, "--nnz"], "--nnz/--slist: expected at least one argument"),
+        ([*RUN, "--nnz", "0"], "--nnz must be an integer >= 1, got 0"),
+        ([*RUN, "--nnz", "3", "-3"], "--nnz must be an integer >= 1, got -3"),
+        ([*RUN, "--nnz", "many"], "--nnz must be an integer >= 1, got 'many'"),
+        ([*RUN, "--nnz", "3", "--hidden", "0"], "--hidden must be an integer >= 1, got 0"),
+        ([*RUN, "--nnz", "3", "--seeds", "x"], "--seeds must be an integer >= 0, got 'x'"),
+        ([*RUN, "--nnz", "3", "--seed", "1.5"], "--seeds must be an integer >= 0, got '1.5'"),
+        ([*RUN, "--nnz", "3", "--workers", "0"], "--workers must be an integer >= 1, got 0"),
+        ([*RUN, "--nnz", "3", "--gpu", "-1"], "--gpu must be an integer >= 0, got -1"),
+        ([*RUN, "--nnz", "3", "--layers", "0"], "--layers must be an integer >= 1, got 0"),
+        ([*RUN, "--nnz", "3", "--nmeasurements", "0"], "--n must be an integer >= 1, got 0"),
+        ([*RUN, "--nnz", "3", "--scale", "big"], "--scale must be a number >= 0, got 'big'"),
+        ([*RUN, "--nnz", "3", "--scale", "nan"], "--scale must be a number >= 0, got nan"),
+        (
+            [*RUN, "--nnz", "3", "--kind", "rond"],
+            "--kind must be one of plain, round, got 'rond' (did you mean 'round'?)",
+        ),
+        ([*RUN, "--nnz", "3", "--dtype", "half"], "--dtype must be one of float32, float64"),
+        ([*RUN, "--nnz", "3", "--device", "gpu"], "--device must be cpu, cuda, cuda:N or mps"),
+        ([*RUN, "--nnz", "3", "--format", "xml"], "--format: invalid choice: 'xml'"),
+        ([*RUN, "--nnz", "3", "--task", "ramp", "absent"], "put absent.bin into the data folder"),
+        ([*RUN, "--nnz", "3", "--out", "/proc/runs"], "--out must be a folder that can be written"),
+        (["show", "abc"], "there is no run 'abc' among the 0 in runs"),
+        (["tasks", "rmap"], "unknown task 'rmap' (did you mean 'ramp'?)"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_request_is_one_sentence_and_writes_nothing(command, words, sentence, tmp_path):
+    code, out, err = command(*words)
+    assert (code, out, len(err)) == (2, "", 1), err
+    assert err[0].startswith(f"sparsefit: {sentence}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_cuda_is_one_sentence(command, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for flags in (["--device", "cuda"], ["--gpu", "1"]):
+        code, _, [sentence] = command(*RUN, "--nnz", 3, *flags)
+        assert code == 2
+        assert "torch finds no CUDA device here" in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_results_folder(command, tmp_path):
+    (tmp_path / "runs").write_text("mine")
+    code, _, [sentence] = command(*RUN, "--nnz", 3)
+    assert code == 2
+    assert "--out must be a folder, got 'runs'" in sentence
+    assert (tmp_path / "runs").read_text() == "mine"
+
+
+# Flags.
+
+
+def test_underscores_aliases_and_later_flags(command):
+    first = rows_of(
+        command, "--slist", 5, 2, "--seedlist", 1, 0, "--num_layers", 1, "--memory_mb=9"
+    )
+    again = rows_of(command, "--nnz", 9, "--nnz", 5, 2, "--seeds", 1, 0, "--layers", 1)
+    assert first == again
+    assert [(row["seed"], row["nnz"]) for row in first] == [(1, 5), (1, 2), (0, 5), (0, 2)]
+
+
+def test_names_ignore_case_and_underscores(command):
+    rows = rows_of(command, "--task", "OLD_drawn", "--method", "Units", "--nnz", 2)
+    assert [(row["task"], row["method"]) for row in rows] == [("drawn", "ones")]
+
+
+def test_options_reach_the_tasks_and_methods_that_have_them(command):
+    rows = rows_of(
+        command, "--task", "ramp", "drawn", "--method", "ones", "full", "--nnz", 2,
+        "--nmeasurements", 7, "--scale", "2", "--kind", "round",
+    )  # fmt: skip
+    assert len(rows) == 4
+    for row in rows:
+        assert row["task_options"]["n"] == 7
+        assert row["method_options"]["scale"] == 2.0
+        assert row["method_options"]["kind"] == "round"
+
+
+def test_an_option_without_effect_is_noted(command, monkeypatch):
+    from tests.toys import METHODS, Ones
+
+    monkeypatch.setitem(METHODS, "bare", type("Bare", (Ones,), {"name": "bare"}))
+    monkeypatch.setitem(toys.TASKS, "absent", toys.Absent)
+    code, _, err = command(*RUN, "--task", "absent", "--n", 3, "--nnz", 1)
+    assert code == 2
+    assert err[0] == "note: --n has no effect on the chosen tasks and methods"
+
+
+def test_expname_and_no_save_results(command, tmp_path):
+    rows_of(command, "--nnz", 2, "--expname", "first", "--out", "all", "--save_results")
+    assert len(load_rows(tmp_path / "all" / "first")) == 1
+    rows_of(command, "--nnz", 3, "--out", "none", "--no-save-results")
+    assert not (tmp_path / "none").exists()
+
+
+# Output.
+
+
+def test_json_and_csv_have_the_same_rows_and_stdout_has_nothing_else(command):
+    rows = rows_of(command, "--nnz", 1, 50, 99)
+    code, out, err = command(*RUN, "--nnz", 1, 50, 99, "--format", "csv")
+    table = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [line["run_id"] for line in table] == [row["run_id"] for row in rows]
+    assert json.loads(table[0]["task_options"]) == {"n": 30}
+    dense = [line for line in err if "the network is dense" in line]
+    assert len(dense) == 1
+    assert err[-1] == "3 cells: 3 finished; results in runs"
+
+
+def test_table_shows_missing_results_as_missing(command):
+    code, out, _ = command(
+        *RUN, "--task", "drawn", "--nnz", 1, 13, "--format", "table", "--out", "elsewhere"
+    )
+    assert code == 0
+    line = next(line for line in out.splitlines() if "skipped" in line)
+    assert line.split() == ["drawn", "ones", "3", "13", "0", "-", "-", "-", "-", "skipped", "-"]
+    assert "1 without a result: no luck with 13" in out
+
+
+def test_unsorted_budgets_keep_their_order(command):
+    rows = rows_of(command, "--method", "together", "ones", "--nnz", 4, 1, 3)
+    keys = {(row["method"], row["nnz"]): row["value"] for row in rows}
+    assert keys["together", 3] == keys["ones", 3]
+    assert len(rows) == 6
+
+
+def test_a_failing_cell_is_a_row_the_sweep_goes_on_and_the_exit_code_tells(command):
+    code, out, err = command(*RUN, "--nnz", 1, 2, 3, "--trouble", "raise", "--at", 2)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["status"] for row in rows] == ["finished", "failed", "finished"]
+    assert (code, err[-1]) == (1, "3 cells: 1 failed, 2 finished; results in runs")
+
+
+def test_a_damaged_row_is_named_and_computed_again(command, tmp_path):
+    [row] = rows_of(command, "--nnz", 2)
+    path = tmp_path / "runs" / "rows" / f"{row['run_id']}.json"
+    path.write_text(path.read_text()[:40])
+    _, out, err = command(*RUN, "--nnz", 2)
+    assert path.name in err[0]
+    assert json.loads(out)["value"] == json.loads(path.read_text())["value"] == row["value"]
+
+
+def test_show_by_prefix_and_by_file(command, tmp_path):
+    [row] = rows_of(command, "--nnz", 2)
+    path = tmp_path / "runs" / "rows" / f"{row['run_id']}.json"
+    by_prefix = command("show", row["run_id"][:6])
+    assert by_prefix == command("show", path)
+    code, out, _ = by_prefix
+    assert code == 0
+    assert any(line.split() == ["nnz_found", "2"] for line in out.splitlines())
+    assert any(line.split() == ["hidden", "1", "4", "3", "2", "2"] for line in out.splitlines())
+
+
+def test_show_of_an_ambiguous_prefix(command):
+    rows_of(command, "--nnz", 1, 2)
+    code, _, [sentence] = command("show", "")
+    assert (code, sentence) == (2, "sparsefit: 2 runs in runs start with '': give more of the id")
+
+
+def test_lists_of_tasks_methods_and_options(command):
+    _, out, _ = command("tasks", "--format", "json")
+    assert [json.loads(line)["name"] for line in out.splitlines()] == ["absent", "drawn", "ramp"]
+    _, out, _ = command("methods")
+    assert "Ignores the budget." in out
+    _, out, _ = command("methods", "units")
+    assert "--scale" in out
+    assert "what the weights are" in out
+    _, out, _ = command("tasks", "drawn", "--format", "json")
+    assert json.loads(out.splitlines()[0])["aliases"] == ["--nmeasurements"]
+
+
+# Interruptions.
+
+
+def test_ctrl_c_is_one_sentence_and_keeps_finished_rows(command, tmp_path):
+    code, _, err = command(*RUN, "--nnz", 1, 2, 3, "--trouble", "stop", "--at", 2)
+    assert (code, err) == (130, ["sparsefit: interrupted; finished cells are kept"])
+    assert [row["nnz"] for row in load_rows(tmp_path / "runs")] == [1]
+
+
+def test_a_full_disk_is_one_sentence(command, tmp_path, monkeypatch):
+    rows_of(command, "--nnz", 1)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = command(*RUN, "--nnz", 1, 2)
+    assert code == 1
+    assert len(err) == 1
+    assert "No space left on device" in err[0]
+    suffixes = {path.suffix for path in (tmp_path / "runs").rglob("*.*")}
+    assert suffixes == {".json", ".safetensors"}
+    assert len(load_rows(tmp_path / "runs")) == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_kill_9_loses_only_the_cell_in_flight(tmp_path, workers):
+    words = [*RUN, "--nnz", "1", "2", "3", "4", "--workers", workers]
+    killed = start(*words, TOYS_KILL_AT="3")
+    _, err = killed.communicate(timeout=120)
+    if workers == "1":
+        assert killed.returncode == -signal.SIGKILL
+    else:
+        assert killed.returncode == 1
+        assert err.splitlines()[-1].startswith("sparsefit: a worker process was killed")
+    rows = {path: path.read_bytes() for path in (tmp_path / "runs" / "rows").glob("*.json")}
+    kept = load_rows(tmp_path / "runs")
+    if workers == "1":
+        assert [row["nnz"] for row in kept] == [1, 2]
+    assert {row["status"] for row in kept} == {"finished"}
+    out, _ = start(*words).communicate(timeout=120)
+    assert sorted(json.loads(line)["nnz"] for line in out.splitlines()) == [1, 2, 3, 4]
+    assert len(load_rows(tmp_path / "runs")) == 4
+    assert all(path.read_bytes() == before for path, before in rows.items())
+
+
+def test_two_processes_on_one_folder(tmp_path):
+    words = [*RUN, "--method", "ones", "together", "--nnz", *map(str, range(1, 13))]
+    processes = [start(*words) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    for out, err in outputs:
+        assert len(out.splitlines()) == 24
+        assert "damaged" not in err
+    assert len(load_rows(tmp_path / "runs")) == 24
+    assert not list((tmp_path / "runs").rglob("*.tmp"))
+
+
+# Start-up.
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["tasks"], ["show"]], ids=" ".join)
+def test_help_is_quick(words):
+    """Torch alone takes a second: help must do without it and its like."""
+    heavy = {"torch", "sklearn", "matplotlib", "joblib", "pandas", "rich", "PIL", "pooch"}
+    script = (
+        "import sys\nfrom sparsefit.cli import main\n"
+        f"try: main({[*words, '--help']!r})\nexcept SystemExit as end: assert end.code == 0\n"
+        f"loaded = {heavy!r} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0, done.stderr
+        assert "usage: " in done.stdout
+    assert min(seconds) < 0.7
+
+
+def test_help_names_the_owners_of_options(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--help"])
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for group in ("grid:", "results:", "architecture and machine:", "options of tasks:"):
+        assert group in text
+    assert "what the weights are (full, ones, together, default 1.0)" in text
+    assert "rows (drawn, ramp, default 30)" in text
+
+
+def test_python_m_sparsefit():
+    done = subprocess.run(
+        [sys.executable, "-m", "sparsefit", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout.split()[0]) == (0, "sparsefit")
