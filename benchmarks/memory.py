@@ -22,7 +22,8 @@ def main() -> None:
         row = json.loads(done.stdout)
         print(
             f"m = 200000, d = 1000, n = 2000, s = 500, {dtype}: "
-            f"one epoch in {row['seconds']:.0f} s, peak {row['peak_mb']:.0f} MB with torch (goal: below 900)"
+            f"one epoch in {row['seconds']:.0f} s, peak {row['peak_mb']:.0f} MB with torch "
+            "(goal: below 900)"
         )
 
 
