@@ -35,6 +35,10 @@ def dense_units(coef: SparseVector, units: Tensor, width: int) -> Tensor:
 class Patterns:
     """Activation patterns 1[X h_j > 0] of the units that can be active at all.
 
+    Units whose gates are positive multiples of each other share one pattern. Only gates with a
+    single nonzero are compared: in a sparse network those are many, and parallel ones of several
+    nonzeros hardly occur.
+
     Parameters
     ----------
     rows : Rows
@@ -44,20 +48,25 @@ class Patterns:
     gates : RandomGates or SparseVector
         Gate vectors h: drawn, or the weights themselves as a unit-major vector of length m*d.
     memory : Workspace
-        Decides whether patterns (a byte per row and unit) are kept or made again.
+        Decides whether patterns (a byte per row and pattern) are kept or made again.
 
     Attributes
     ----------
     live : Tensor of int64
         Units whose gate is not zero, increasing. The others are active on no row.
+    pattern : Tensor of int64
+        For each live unit, the number of its pattern.
+    first : Tensor of int64
+        For each pattern, a unit that has it.
     """
 
     def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace):
         self.rows, self.hidden, self.gates, self.memory = rows, hidden, gates, memory
         if isinstance(gates, SparseVector):
-            self.live = torch.unique_consecutive(gates.indices // rows.d)
+            self.live, self.pattern, self.first = _distinct_gates(gates, rows.d)
         else:
             self.live = torch.arange(hidden, device=rows.device)
+            self.pattern = self.first = self.live
 
     def gate_rows(self, units: Tensor) -> Tensor:
         """Return h_j of live `units`, shape (len(units), d)."""
@@ -66,86 +75,109 @@ class Patterns:
         drawn = torch.from_numpy(self.gates.rows(units.cpu().numpy()))
         return drawn.to(device=self.rows.device, dtype=self.rows.dtype)
 
-    def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield each tile: its place within `live`, and its units."""
+    def tiles(self) -> Iterator[slice]:
+        """Yield the pattern numbers of each tile."""
         step = units_per_tile(self.rows.d)
-        for start in range(0, len(self.live), step):
-            place = slice(start, min(start + step, len(self.live)))
-            yield place, self.live[place]
+        for start in range(0, len(self.first), step):
+            yield slice(start, min(start + step, len(self.first)))
 
-    def of_tile(self, place: slice) -> list[Tensor]:
-        """Return the patterns of one tile by row block, each of shape (units, rows), bool."""
-        if self._kept is not None:
-            return [block[place] for block in self._kept]
-        return self._made(self.live[place])
+    def units_of(self, tile: slice) -> tuple[Tensor, Tensor]:
+        """Return the units with a pattern in `tile`, increasing, and where in the tile it is."""
+        here = (self.pattern >= tile.start) & (self.pattern < tile.stop)
+        return self.live[here], self.pattern[here] - tile.start
 
-    def of_units(self, units: Tensor) -> Iterator[Tensor]:
-        """Yield by row block the patterns of any units, shape (len(units), rows), bool.
+    def numbers_of(self, units: Tensor) -> Tensor:
+        """Return the pattern number of each unit; -1 for those without a gate."""
+        if len(self.live) == 0:
+            return torch.full_like(units, -1)
+        place = torch.searchsorted(self.live, units).clamp(max=len(self.live) - 1)
+        return torch.where(self.live[place] == units, self.pattern[place], -1)
 
-        Units without a gate are inactive.
-        """
-        place = torch.searchsorted(self.live, units).clamp(max=max(len(self.live) - 1, 0))
-        known = self.live[place] == units if len(self.live) else torch.zeros_like(units).bool()
-        kept = self._kept
-        if kept is None:
-            distinct, back = torch.unique(units[known], return_inverse=True)
-            kept = self._of_some(distinct)
-            place = torch.zeros_like(place).masked_scatter(known, back)
-        if bool(known.all()):
-            for block in kept:
-                yield block.index_select(0, place)
-            return
-        for block in kept:
-            patterns = torch.zeros(
-                len(units), block.shape[1], dtype=torch.bool, device=block.device
-            )
-            patterns[known] = block[place[known]]
-            yield patterns
-
-    @property
-    def _kept(self) -> list[Tensor] | None:
-        return self._store.blocks
-
-    @cached_property
-    def _store(self) -> RowBlockStore:
-        store = RowBlockStore(self.memory, len(self.live), self.rows.spans, torch.bool)
-        if store.blocks is not None:
-            for place, units in self.tiles():
-                self._make(units, [block[place] for block in store.blocks])
-        return store
-
-    def _of_some(self, units: Tensor) -> list[Tensor]:
-        """Return patterns of some live `units` by row block, from the products of whole tiles.
-
-        Products of another shape round differently, so a unit's pattern is always made within
-        its own tile, even where only some of the tile's units are asked for.
-        """
-        found = self._empty(len(units))
-        for _, tile in self.tiles():
-            wanted = torch.isin(tile, units, assume_unique=True)
-            if bool(wanted.any()):
-                rows = torch.searchsorted(units, tile[wanted])
-                for out, made in zip(found, self._made(tile), strict=True):
-                    out[rows] = made[wanted]
-        return found
-
-    def _made(self, tile: Tensor) -> list[Tensor]:
-        out = self._empty(len(tile))
+    def of_tile(self, tile: slice) -> list[Tensor]:
+        """Return the patterns of one tile by row block, each of shape (patterns, rows), bool."""
+        if self._store.blocks is not None:
+            return [block[tile] for block in self._store.blocks]
+        out = self._empty(tile.stop - tile.start)
         self._make(tile, out)
         return out
 
-    def _make(self, tile: Tensor, out: list[Tensor]) -> None:
+    def select(self, numbers: Tensor) -> Iterator[Tensor]:
+        """Yield by row block the patterns of these numbers, shape (len(numbers), rows), bool.
+
+        Number -1 is a unit without a gate, which is never active.
+        """
+        kept, place = self._store.blocks, numbers
+        if kept is None:
+            distinct, place = torch.unique(numbers, return_inverse=True)
+            kept = self._of_some(distinct)
+        dead = numbers < 0
+        for block in kept:
+            if not bool(dead.any()):
+                yield block.index_select(0, place)
+                continue
+            patterns = torch.zeros(
+                len(numbers), block.shape[1], dtype=torch.bool, device=block.device
+            )
+            patterns[~dead] = block[place[~dead]]
+            yield patterns
+
+    @cached_property
+    def _store(self) -> RowBlockStore:
+        store = RowBlockStore(self.memory, len(self.first), self.rows.spans, torch.bool)
+        if store.blocks is not None:
+            for tile in self.tiles():
+                self._make(tile, [block[tile] for block in store.blocks])
+        return store
+
+    def _of_some(self, numbers: Tensor) -> list[Tensor]:
+        """Return the patterns of these increasing numbers by row block, made in whole tiles.
+
+        Products of another shape round differently, so a pattern is always made within its own
+        tile, even where only some of the tile are asked for.
+        """
+        found = self._empty(len(numbers))
+        for tile in self.tiles():
+            wanted = ((numbers >= tile.start) & (numbers < tile.stop)).nonzero().squeeze(1)
+            if len(wanted):
+                for out, made in zip(found, self.of_tile(tile), strict=True):
+                    out[wanted] = made[numbers[wanted] - tile.start]
+        return found
+
+    def _make(self, tile: slice, out: list[Tensor]) -> None:
         """Write the patterns of one tile, by row block, into `out`."""
-        gates = self.gate_rows(tile)
+        units, place = torch.unique(self.first[tile], return_inverse=True)
+        gates = self.gate_rows(units)[place]
+        if isinstance(self.gates, SparseVector) and _is_sparse(gates):
+            gates = gates.to_sparse()
         for block, pattern in zip(self.rows.blocks, out, strict=True):
             torch.gt(gates @ block, 0, out=pattern)
 
-    def _empty(self, n_units: int) -> list[Tensor]:
+    def _empty(self, n_patterns: int) -> list[Tensor]:
         return [
-            torch.empty(n_units, block.shape[1], dtype=torch.bool, device=block.device)
+            torch.empty(n_patterns, block.shape[1], dtype=torch.bool, device=block.device)
             for block in self.rows.blocks
         ]
 
     def take(self, index: np.ndarray) -> Patterns:
         """Return the same gates on some of the rows."""
         return Patterns(self.rows.take(index), self.hidden, self.gates, self.memory)
+
+
+def _is_sparse(gates: Tensor) -> bool:
+    """Whether a sparse product is the faster one; measured break-even is near one in six."""
+    return int(gates.count_nonzero()) * 8 < gates.numel()
+
+
+def _distinct_gates(gates: SparseVector, d: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `live`, `pattern` and `first` of `Patterns` for gates that are weights."""
+    live, member, counts = torch.unique_consecutive(
+        gates.indices // d, return_inverse=True, return_counts=True
+    )
+    # A single nonzero is known by its input and sign; other gates get a key of their own.
+    keys = 2 * d + live
+    single = counts[member] == 1
+    keys[member[single]] = 2 * (gates.indices[single] % d) + (gates.values[single] > 0)
+    distinct, pattern = torch.unique(keys, return_inverse=True)
+    first = torch.full_like(distinct, torch.iinfo(torch.int64).max)
+    first.scatter_reduce_(0, pattern, live, "amin")
+    return live, pattern, first

@@ -81,7 +81,7 @@ class FactoredReLU:
         units = units[torch.isin(units, u.indices // self.n_outputs)]
         w_rows = dense_units(w, units, self.rows.d)
         u_rows = dense_units(u, units, self.n_outputs)
-        active = self.patterns.of_units(units)
+        active = self.patterns.select(self.patterns.numbers_of(units))
         blocks = zip(active, self.rows.blocks, strict=True)
         return torch.cat([((w_rows @ block) * pattern).T @ u_rows for pattern, block in blocks])
 
@@ -91,12 +91,14 @@ class FactoredReLU:
         inputs = torch.arange(self.rows.d, device=self.rows.device)
         outputs = torch.arange(self.n_outputs, device=self.rows.device)
         pieces = [cotangent[span] for span in self.rows.spans]
-        for place, units in self.patterns.tiles():
+        for tile in self.patterns.tiles():
+            units, row = self.patterns.units_of(tile)
             w_rows = self._filled(dense_units(w, units, self.rows.d), units, 0)
             u_rows = self._filled(dense_units(u, units, self.n_outputs), units, self.rows.d)
             w_gradient, u_gradient = torch.zeros_like(w_rows), torch.zeros_like(u_rows)
-            patterns = self.patterns.of_tile(place)
-            for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
+            patterns = self.patterns.of_tile(tile)
+            for pattern, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
+                active = pattern[row]
                 w_gradient.addmm_((u_rows @ piece.T) * active, block.T)
                 u_gradient.addmm_((w_rows @ block) * active, piece)
             w_indices = (units[:, None] * self.rows.d + inputs).ravel()

@@ -66,17 +66,18 @@ class GatedReLU:
         return GatedColumns(self.patterns, indices)
 
     def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
-        """Stream A^T cotangent, one tile of live units at a time."""
+        """Stream A^T cotangent, one tile of patterns at a time."""
         d = self.rows.d
         inputs = torch.arange(d, device=self.rows.device)
         pieces = [cotangent[span] for span in self.rows.spans]
-        for place, units in self.patterns.tiles():
-            gradient = cotangent.new_zeros(len(units), d)
-            patterns = self.patterns.of_tile(place)
+        for tile in self.patterns.tiles():
+            gradient = cotangent.new_zeros(tile.stop - tile.start, d)
+            patterns = self.patterns.of_tile(tile)
             for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
                 gradient.addmm_(active * piece, block.T)
+            units, row = self.patterns.units_of(tile)
             indices = (units[:, None] * d + inputs).ravel()
-            yield Block(indices, dense_units(coef, units, d).ravel(), gradient.ravel())
+            yield Block(indices, dense_units(coef, units, d).ravel(), gradient[row].ravel())
         yield from self._ungated(coef)
 
     def _ungated(self, coef: SparseVector) -> Iterator[Block]:
@@ -98,6 +99,8 @@ class GatedReLU:
 class GatedColumns:
     """Columns of A on a support, kept if the memory budget allows and made again if not.
 
+    Columns of one pattern and one input are equal, and are held once.
+
     Parameters
     ----------
     patterns : Patterns
@@ -105,31 +108,37 @@ class GatedColumns:
     """
 
     def __init__(self, patterns: Patterns, indices: Tensor):
-        self.patterns, self.indices, self.rows = patterns, indices, patterns.rows
-        self._store = RowBlockStore(patterns.memory, len(indices), self.rows.spans, self.rows.dtype)
+        self.patterns, self.rows = patterns, patterns.rows
+        numbers = patterns.numbers_of(indices // self.rows.d)
+        keys = numbers * self.rows.d + indices % self.rows.d
+        self._keys, self._column = torch.unique(keys, return_inverse=True)
+        self._store = RowBlockStore(
+            patterns.memory, len(self._keys), self.rows.spans, self.rows.dtype
+        )
         if self._store.blocks is not None:
             for _ in self._make(self._store.blocks):
                 pass
 
     def _make(self, out: list[Tensor] | None) -> Iterator[Tensor]:
-        """Yield A_S^T by row block, shape (s, rows), written into `out` if given."""
-        inputs = self.indices % self.rows.d
-        active = self.patterns.of_units(self.indices // self.rows.d)
+        """Yield the columns transposed, by row block, written into `out` if given."""
+        inputs = self._keys % self.rows.d
+        active = self.patterns.select(torch.div(self._keys, self.rows.d, rounding_mode="floor"))
         for number, (pattern, block) in enumerate(zip(active, self.rows.blocks, strict=True)):
             place = None if out is None else out[number]
             yield torch.index_select(block, 0, inputs, out=place).mul_(pattern)
 
     def blocks(self) -> Iterator[Tensor]:
-        """Yield A_S^T by row block, shape (s, rows)."""
+        """Yield the distinct columns transposed, by row block, shape (columns, rows)."""
         return self._make(None) if self._store.blocks is None else iter(self._store.blocks)
 
     def matvec(self, v: Tensor) -> Tensor:
         """Return A_S v, shape (n,)."""
-        return torch.cat([v @ block for block in self.blocks()])
+        weights = v.new_zeros(len(self._keys)).index_add_(0, self._column, v)
+        return torch.cat([weights @ block for block in self.blocks()])
 
     def rmatvec(self, r: Tensor) -> Tensor:
         """Return A_S^T r, shape (s,)."""
-        total = r.new_zeros(len(self.indices))
+        total = r.new_zeros(len(self._keys))
         for span, block in zip(self.rows.spans, self.blocks(), strict=True):
             total += block @ r[span]
-        return total
+        return total[self._column]
