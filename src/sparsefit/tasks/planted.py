@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from sparsefit.core.network import Layer, Network
 from sparsefit.core.options import above, at_least, between, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.tasks._base import SkipCell, Task
 
+if TYPE_CHECKING:
+    from sparsefit.core.network import Network
+
 # The paper's draw permutes all positions of a layer; beyond this many that costs too much memory.
 PAPER_DRAW_LIMIT = 10_000_000
-_NOISE_STREAM = 5
+_NOISE_STREAM, _WEIGHT_STREAM = 5, 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,27 +106,18 @@ def _draw_network(
     shapes: list[tuple[int, int]], nnz: int, seed: int, draw: str, *, fused: bool
 ) -> Network:
     """Draw the layers one after the other, each with an equal share of the nonzeros."""
-    random = np.random.RandomState(seed + 1)
+    from sparsefit.core.network import Layer, Network
+
+    paper, sparse = np.random.RandomState(seed + 1), np.random.default_rng([seed, _WEIGHT_STREAM])
+    random = paper if draw == "paper" else sparse
     layers = []
     for n_inputs, n_units in shapes:
         size, share = n_inputs * n_units, nnz // len(shapes)
         count = min(size, share)
-        if draw == "paper":
-            positions = random.choice(size, size=count, replace=False)
-        else:
-            positions = _distinct(random, size, count)
+        # RandomState permutes all positions; a Generator takes O(count) memory.
+        positions = random.choice(size, size=count, replace=False)
         values = random.normal(size=count).astype(np.float32).astype(np.float64)
         # The paper lays positions row-major into (inputs, units).
         inputs, units = np.divmod(positions, n_units)
         layers.append(Layer.from_flat(units * n_inputs + inputs, values, n_inputs, n_units))
     return Network(tuple(layers), fused=fused)
-
-
-def _distinct(random: np.random.RandomState, size: int, count: int) -> np.ndarray:
-    """Draw distinct positions in O(count) memory, every set with the same probability."""
-    positions = np.zeros(0, np.int64)
-    while len(positions) < count:
-        more = random.randint(0, size, size=count - len(positions), dtype=np.int64)
-        both = np.concatenate([positions, more])
-        positions = both[np.sort(np.unique(both, return_index=True)[1])]
-    return positions

@@ -1,0 +1,53 @@
+"""One handwritten digit as a function of its pixel coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sparsefit.core.options import above, at_least, option
+from sparsefit.core.problem import Problem
+from sparsefit.core.setting import Setting
+from sparsefit.data.datasets import MNIST
+from sparsefit.tasks._base import Task
+from sparsefit.tasks._fourier import (
+    EVEN,
+    draw_frequencies,
+    image_problem,
+    pick,
+    pixel_coordinates,
+)
+from sparsefit.tasks._images import split_per_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class InrMnist(Task):
+    """An image of MNIST as a function of Fourier features of the pixels' row and column numbers.
+
+    The image is one of the test images of task mnist. As in the paper, coordinates are whole
+    numbers, so that the features are as good as random.
+    """
+
+    name: ClassVar[str] = "inr-mnist"
+    limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
+
+    image: int = option(1000, "number of the test image, from 0", check=at_least(0))
+    n_embedding: int = option(1500, "Fourier features", check=EVEN)
+    sigma: float = option(2.0, "standard deviation of the frequencies", check=above(0))
+    train_per_class: int = option(
+        5000, "images of each class that come before its test images", check=at_least(0)
+    )
+    test_per_class: int = option(1000, "test images of each class", check=at_least(1))
+    data_dir: str | None = option(
+        None, "folder of the four IDX files, gzipped or not; default: download them"
+    )
+
+    def load(self, setting: Setting, nnz: int) -> Problem:
+        """Pick the image and draw the frequencies."""
+        images, labels = MNIST.load(self.data_dir)
+        test = split_per_class(labels, range(10), self.train_per_class, self.test_per_class)[1]
+        pixels = pick(images[test], self.image).astype(np.float32) / 255
+        frequencies = draw_frequencies(self.n_embedding, (self.sigma, self.sigma), setting.seed)
+        return image_problem(pixels, pixel_coordinates(pixels.shape), frequencies)
