@@ -342,3 +342,33 @@ def test_python_m_sparsefit():
         [sys.executable, "-m", "sparsefit", "--version"], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout.split()[0]) == (0, "sparsefit")
+
+
+# Figures of what ran.
+
+
+def test_figures_draws_into_the_results_folder_and_prints_the_paths(command, tmp_path):
+    rows_of(command, "--nnz", 1, 2)
+    code, out, _ = command("figures", "runs", "--format", "svg", "png")
+    assert code == 0
+    paths = [tmp_path / line for line in out.splitlines()]
+    assert paths
+    assert {path.suffix for path in paths} == {".svg", ".png"}
+    assert sorted((tmp_path / "runs" / "figures").iterdir()) == sorted(paths)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nowhere"], "there are no results in 'nowhere'"),
+        (["runs", "--format", "bmp"], "--format"),
+        (["runs", "--compare", "ones", "two"], "no results of 'two'"),
+        (["runs", "--threshold", "high"], "--threshold"),
+        (["runs", "--out", "/proc/figures"], "cannot write figures to /proc/figures"),
+    ],
+)
+def test_figures_refuses_in_one_sentence(command, words, sentence):
+    rows_of(command, "--nnz", 1)
+    code, out, err = command("figures", *words)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert sentence in err[0]

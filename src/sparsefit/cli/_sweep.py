@@ -8,18 +8,16 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from sparsefit.core.setting import Setting
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from sparsefit.methods import Method
-    from sparsefit.tasks import Task
+    from sparsefit.experiments.spec import Cell
 
 Format = Literal["json", "csv", "table"]
 COLUMNS = (
@@ -29,42 +27,29 @@ COLUMNS = (
 
 
 def run_sweep(
-    tasks: Sequence[Task],
-    methods: Sequence[Method],
-    *,
-    hidden: Sequence[int],
-    nnz: Sequence[int] = (),
-    seeds: Sequence[int] = (0,),
-    setting_options: Mapping[str, Any] | None = None,
-    out: Path | None = Path("runs"),
-    workers: int = 1,
-    format: Format = "table",
+    cells: Sequence[Cell], *, out: Path | None, workers: int, format: Format | None
 ) -> list[Row]:
-    """Run the cells of a grid that are missing in `out`, and print the rows of all.
+    """Run the cells that are missing in `out`, and print the rows of all.
 
     Parameters
     ----------
-    tasks, methods, hidden, nnz, seeds
-        As `sparsefit.experiments.grid` takes them.
-    setting_options : mapping, optional
-        Options of `Setting` beside the width and the seed.
-    out : Path or None, optional
+    cells : sequence of Cell
+    out : Path or None
         The results folder; None keeps nothing.
-    workers : int, optional
+    workers : int
         Processes.
-    format : {"table", "json", "csv"}, optional
-        Lines of JSON and CSV are printed as cells end, the table at the end.
+    format : {"table", "json", "csv"} or None
+        Lines of JSON and CSV are printed as cells end, the table at the end; None is a table on
+        a terminal and JSON elsewhere.
 
     Returns
     -------
     list of dict
-        One row per cell, in the order of the grid.
+        One row per cell, in the order of the cells.
     """
     from sparsefit.experiments.run import run_cells
-    from sparsefit.experiments.spec import grid
 
-    setting = Setting(**(setting_options or {}))
-    cells = grid(tasks, methods, hidden=hidden, nnz=nnz, seeds=seeds, setting=setting)
+    format = format or ("table" if sys.stdout.isatty() else "json")
     with _folder(out) as folder, _Reporter(format, len(cells)) as reporter:
         rows = run_cells(
             cells,
@@ -87,6 +72,11 @@ def _folder(out: Path | None) -> Iterator[Store]:
         return
     with tempfile.TemporaryDirectory(prefix="sparsefit-") as temporary:
         yield Store(Path(temporary))
+
+
+def exit_code(rows: Sequence[Row]) -> int:
+    """Return 1 if a cell failed, else 0."""
+    return int(any(row["status"] == "failed" for row in rows))
 
 
 def note(sentence: str) -> None:

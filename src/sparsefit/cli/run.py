@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from sparsefit.cli._flags import OptionFlags, integers
@@ -13,6 +12,7 @@ from sparsefit.core.setting import Setting
 from sparsefit.methods import Method, find_method, list_methods
 from sparsefit.tasks import Task, find_task, list_tasks
 
+FORMATS = ("table", "json", "csv")
 EXAMPLE = "Example: sparsefit run --task planted --method aiht --hidden 10 50 --nnz 20 --seeds 0 1"
 
 
@@ -77,7 +77,7 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         help="cells computed at a time, each with --threads threads (default 1)",
     )  # fmt: skip
     group.add_argument(
-        "--format", choices=("table", "json", "csv"),
+        "--format", choices=FORMATS,
         help="what to print: a table (default on a terminal), or a line per cell as it ends, "
         "of JSON (default elsewhere) or CSV",
     )  # fmt: skip
@@ -90,7 +90,8 @@ def _option_flags() -> OptionFlags:
 
 def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     """Run the grid; 1 if a cell failed, else 0."""
-    from sparsefit.cli._sweep import note, run_sweep
+    from sparsefit.cli._sweep import exit_code, note, run_sweep
+    from sparsefit.experiments.spec import grid
 
     if not arguments.task:
         raise SparsefitError(f"--task is missing: one or more of {', '.join(list_tasks())}")
@@ -104,15 +105,18 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     for unused in flags.unused([Setting, *tasks, *methods], arguments):
         note(f"note: {unused} has no effect on the chosen tasks and methods")
     out = arguments.out / arguments.expname if arguments.expname else arguments.out
-    rows = run_sweep(
+    cells = grid(
         built_tasks,
         built_methods,
         hidden=arguments.hidden,
         nnz=arguments.nnz,
         seeds=arguments.seeds,
-        setting_options=setting.as_dict(),
+        setting=setting,
+    )
+    rows = run_sweep(
+        cells,
         out=out if arguments.save_results else None,
         workers=arguments.workers,
-        format=arguments.format or ("table" if sys.stdout.isatty() else "json"),
+        format=arguments.format,
     )
-    return int(any(row["status"] == "failed" for row in rows))
+    return exit_code(rows)

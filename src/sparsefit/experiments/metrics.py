@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,40 @@ PSNR_CAP = 350.0
 EXACT_PSNR = 100.0
 # The same as a ratio of amplitudes, for a recovered vector.
 EXACT_RELATIVE_ERROR = 10 ** (-EXACT_PSNR / 20)
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """How a metric is read.
+
+    Attributes
+    ----------
+    label : str
+        Name and unit, for axes.
+    success : float
+        What counts as a success unless the user says otherwise.
+    digits : str
+        Format of a value where space is scarce.
+    higher_is_better : bool
+    log : bool
+        Whether values spread over decades.
+    """
+
+    label: str
+    success: float
+    digits: str
+    higher_is_better: bool = True
+    log: bool = False
+
+
+METRICS = {
+    "psnr": MetricInfo("PSNR (dB)", success=30.0, digits=".1f"),
+    "accuracy": MetricInfo("accuracy", success=0.9, digits=".3f"),
+    "r2": MetricInfo("R²", success=0.9, digits=".2f"),
+    "relative-error": MetricInfo(
+        "relative error", success=1e-6, digits=".0e", higher_is_better=False, log=True
+    ),
+}
 
 
 def score(problem: Problem, y: np.ndarray, outputs: np.ndarray) -> float:

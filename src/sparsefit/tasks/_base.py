@@ -28,6 +28,10 @@ class Task(Options):
     draws_truth : bool
         True if the data depend on the width, budget and layers of the cell, as for planted
         problems.
+    fits_image : bool
+        True if the outputs are one image, of ``Problem.image_shape``.
+    width_name : str
+        What ``--hidden`` is here, for axes.
     limits : tuple of float
         Limits of the colour scale of heatmaps (those of the paper where it has the task).
     """
@@ -36,6 +40,8 @@ class Task(Options):
     aliases: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
     draws_truth: ClassVar[bool] = False
+    fits_image: ClassVar[bool] = False
+    width_name: ClassVar[str] = "hidden units"
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def load(self, setting: Setting, nnz: int) -> AnyProblem:

@@ -27,7 +27,8 @@ class GaussianSparse(Task):
 
     name: ClassVar[str] = "gaussian-sparse"
     draws_truth: ClassVar[bool] = True
-    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    width_name: ClassVar[str] = "unknown numbers"
+    limits: ClassVar[tuple[float, float]] = (1e-10, 1.0)
 
     n_measurements: int = option(200, "measurements", aliases=("nmeasurements",), check=at_least(1))
 

@@ -30,6 +30,7 @@ class InrCifar10(Task):
     """
 
     name: ClassVar[str] = "inr-cifar10"
+    fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
 
     image: int = option(1000, "number of the test image, from 0", check=at_least(0))

@@ -25,6 +25,7 @@ class InrImage(Task):
     """
 
     name: ClassVar[str] = "inr-image"
+    fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
 
     file: str | None = option(None, "image file; default: a photo that scikit-learn ships")

@@ -31,6 +31,7 @@ class InrMnist(Task):
     """
 
     name: ClassVar[str] = "inr-mnist"
+    fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
 
     image: int = option(1000, "number of the test image, from 0", check=at_least(0))

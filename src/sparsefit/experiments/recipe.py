@@ -1,0 +1,118 @@
+"""Recipes: the sweeps behind a set of figures, from a TOML file of the package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, TypeVar
+
+from sparsefit.core.errors import SparsefitError, near_match
+from sparsefit.core.options import Options, option_infos
+from sparsefit.core.setting import Setting
+from sparsefit.experiments.spec import Cell, grid
+from sparsefit.methods import find_method
+from sparsefit.tasks import find_task
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCALES = ("tiny", "small", "paper")
+O = TypeVar("O", bound=Options)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A set of sweeps at several scales.
+
+    A file ``recipes/<name>.toml`` has a ``title``, the ``score`` that its figures show, and for
+    each scale a list of sweeps. A sweep has a ``task`` and ``methods``, tables of a ``name`` and
+    options; ``hidden``, ``nnz`` and ``seeds``; and maybe a ``setting``, a table of options.
+
+    Attributes
+    ----------
+    name, title : str
+    score : {"value", "train_value"}
+    sweeps : dict
+        Scale to the tables of its sweeps.
+    """
+
+    name: str
+    title: str
+    score: str
+    sweeps: Mapping[str, list[dict[str, Any]]]
+
+    def cells(
+        self, scale: str, *, data_dir: str | None = None, setting: Mapping[str, Any] | None = None
+    ) -> list[Cell]:
+        """List the cells of all sweeps of one scale.
+
+        Parameters
+        ----------
+        scale : str
+            One of the keys of `sweeps`.
+        data_dir : str, optional
+            For the tasks that read files.
+        setting : mapping, optional
+            Options that go before those of the recipe, such as the device.
+
+        Raises
+        ------
+        SparsefitError
+            If the recipe does not have this scale.
+        """
+        if scale not in self.sweeps:
+            known = ", ".join(self.sweeps)
+            raise SparsefitError(f"--scale must be one of {known} for {self.name}, got {scale!r}")
+        cells: list[Cell] = []
+        for sweep in self.sweeps[scale]:
+            task = _make(find_task(sweep["task"]["name"]), sweep["task"], data_dir)
+            methods = [_make(find_method(m["name"]), m, data_dir) for m in sweep["methods"]]
+            options = {**sweep.get("setting", {}), **(setting or {})}
+            axes = {name: sweep[name] for name in ("hidden", "nnz", "seeds")}
+            cells += grid([task], methods, setting=Setting(**options), **axes)
+        return cells
+
+
+def _make(cls: type[O], table: Mapping[str, Any], data_dir: str | None) -> O:
+    options = {name: value for name, value in table.items() if name != "name"}
+    if data_dir is not None and any(info.name == "data_dir" for info in option_infos(cls)):
+        options["data_dir"] = data_dir
+    return cls(**options)
+
+
+def _files() -> dict[str, Any]:
+    folder = resources.files("sparsefit") / "recipes"
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): file for file in files if file.name.endswith(".toml")}
+
+
+def list_recipes() -> tuple[str, ...]:
+    """Return the names of all recipes."""
+    return tuple(_files())
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return a recipe by name.
+
+    Raises
+    ------
+    SparsefitError
+        If there is none.
+
+    Examples
+    --------
+    >>> recipe = find_recipe("figure1")
+    >>> len(recipe.cells("paper"))
+    978
+    """
+    files = _files()
+    if name not in files:
+        hint = near_match(name, files)
+        raise SparsefitError(f"unknown recipe {name!r}{hint}; there are {', '.join(files)}")
+    table = tomllib.loads(files[name].read_text(encoding="utf-8"))
+    sweeps = {scale: table[scale] for scale in SCALES if scale in table}
+    return Recipe(name, table["title"], table["score"], sweeps)

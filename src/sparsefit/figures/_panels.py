@@ -1,0 +1,183 @@
+"""Rows sorted into what one figure shows: a task, and a series per method."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparsefit.core.errors import SparsefitError
+from sparsefit.experiments.metrics import METRICS, MetricInfo
+from sparsefit.experiments.store import Row
+from sparsefit.methods import find_method
+from sparsefit.tasks import Task, find_task
+
+# Where cells have no mean, what a heatmap says in its place.
+NO_RUN, SKIPPED, FAILED = "no run", "skipped", "failed"
+
+
+@dataclass(frozen=True)
+class Series:
+    """The rows of one method with one set of options.
+
+    Attributes
+    ----------
+    method : str
+    label : str
+        The method, with those options that tell it from other series of the method.
+    rows : list of dict
+    uses_budget : bool
+        False for reference points such as the dense network.
+    """
+
+    method: str
+    label: str
+    rows: list[Row]
+    uses_budget: bool
+
+    def cells(self, score: str) -> dict[tuple[int, int], Summary]:
+        """Return a summary for every (hidden, nnz) that has rows."""
+        groups: dict[tuple[int, int], list[Row]] = {}
+        for row in self.rows:
+            if row["nnz"] is not None:
+                groups.setdefault((row["hidden"], row["nnz"]), []).append(row)
+        return {place: Summary.of(rows, score) for place, rows in groups.items()}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The scores of one cell over its seeds.
+
+    Attributes
+    ----------
+    values : ndarray
+        Of the seeds that have one.
+    lacking : str
+        "" if every seed has a value; else ``skipped`` or ``failed``.
+    """
+
+    values: np.ndarray
+    lacking: str
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], score: str) -> Summary:
+        """Summarise the rows of one cell."""
+        values = [row[score] for row in rows if row.get(score) is not None]
+        others = [row for row in rows if row.get(score) is None]
+        failed = any(row["status"] != SKIPPED for row in others)
+        return cls(np.array(values), (FAILED if failed else SKIPPED) if others else "")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All rows on one task with one set of its options, and one architecture.
+
+    Attributes
+    ----------
+    title : str
+        The task, with what tells it from other panels.
+    task : type of Task
+    metric : MetricInfo
+    series : list of Series
+    """
+
+    title: str
+    task: type[Task]
+    metric: MetricInfo
+    series: list[Series]
+
+    @property
+    def budgeted(self) -> list[Series]:
+        """Series of methods that keep a budget."""
+        return [series for series in self.series if series.uses_budget]
+
+    def values_of(self, name: str) -> list[int]:
+        """Return the values of ``hidden`` or ``nnz`` that the budgeted series have, increasing."""
+        rows = [row for series in self.budgeted for row in series.rows]
+        return sorted({row[name] for row in rows if row[name] is not None})
+
+
+def make_panels(rows: Sequence[Row]) -> list[Panel]:
+    """Sort rows into panels.
+
+    Raises
+    ------
+    SparsefitError
+        If none has a result.
+    """
+    groups = _group(rows, _panel_key)
+    panels = []
+    for key, title in zip(groups, _labels(groups, "task"), strict=True):
+        own = groups[key]
+        metrics = {row["metric"] for row in own if row["metric"] is not None}
+        if metrics:
+            task = find_task(own[0]["task"])
+            metric = METRICS[min(metrics)]
+            panels.append(Panel(title, task, metric, _make_series(own)))
+    if not panels:
+        raise SparsefitError(f"none of the {len(rows)} cells has a result to draw")
+    return panels
+
+
+def _make_series(rows: Sequence[Row]) -> list[Series]:
+    groups = _group(rows, _series_key)
+    labels = _labels(groups, "method")
+    return [
+        Series(cls.name, label, own, cls.uses_budget)
+        for label, own in zip(labels, groups.values(), strict=True)
+        for cls in [find_method(own[0]["method"])]
+    ]
+
+
+def _panel_key(row: Row) -> dict[str, Any]:
+    options = row.get("task_options") or {}
+    return {"task": row["task"], "layers": row.get("layers"), "bias": row.get("bias")} | options
+
+
+def _series_key(row: Row) -> dict[str, Any]:
+    options = row.get("method_options") or {}
+    return {"method": row["method"], "dtype": row.get("dtype")} | options
+
+
+def _group(rows: Iterable[Row], key: Any) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(json.dumps(key(row)), []).append(row)
+    return groups
+
+
+def _labels(keys: Iterable[str], first: str) -> list[str]:
+    """Return a label per key: its name, and the options in which it differs from its namesakes.
+
+    Examples
+    --------
+    >>> keys = [{"method": "a", "lr": 1}, {"method": "a", "lr": 2}, {"method": "b", "k": 1}]
+    >>> _labels(map(json.dumps, keys), "method")
+    ['a (lr 1)', 'a (lr 2)', 'b']
+    """
+    options: list[Mapping[str, Any]] = [json.loads(key) for key in keys]
+    labels = []
+    for own in options:
+        namesakes = [other for other in options if other[first] == own[first]]
+        different = [
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in own.items()
+            if any(other.get(name) != value for other in namesakes)
+        ]
+        labels.append(own[first] + (f" ({', '.join(different)})" if different else ""))
+    return labels
+
+
+def slug(text: str) -> str:
+    """Return `text` as part of a file name.
+
+    Examples
+    --------
+    >>> slug("imp (score pruned, epochs 15)")
+    'imp-score-pruned-epochs-15'
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower()

@@ -1,0 +1,52 @@
+"""What all figures share: fonts, colours, and saving them so that same rows give same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind readers tell apart.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+NOTHING, TROUBLE = "#e6e6e6", "#b00020"
+SETTINGS: Any = {
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    # Without these, SVG and PDF files would hold random names and the date.
+    "svg.hashsalt": "sparsefit",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+}
+_NO_DATE: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "ModDate": None},
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, without any window system."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:
+    """Write ``stem.format`` for each format, whole or not at all, and return the paths."""
+    paths = []
+    for name in formats:
+        path = stem.with_name(f"{stem.name}.{name}")
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            figure.savefig(temporary, format=name, dpi=150, metadata=_NO_DATE[name])
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        paths.append(path)
+    return paths

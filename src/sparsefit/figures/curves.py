@@ -1,0 +1,86 @@
+"""Score against budget, with a band over seeds."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparsefit.figures._panels import Panel, Series
+from sparsefit.figures._style import COLORS, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_CONSTANT = {"value": "constant_value", "train_value": "constant_train_value"}
+
+
+def curves(panel: Panel, score: str) -> Figure:
+    """Draw one plot per width, with a line per method: mean over seeds, lowest to highest shaded.
+
+    The best constant is dashed, networks without a budget are dotted.
+    """
+    widths = panel.values_of("hidden")
+    n_columns = min(len(widths), 3)
+    n_rows = math.ceil(len(widths) / n_columns)
+    figure = new_figure(1.0 + 3.2 * n_columns, 1.0 + 2.4 * n_rows)
+    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, width in zip(every, widths, strict=False):
+        for number, series in enumerate(panel.budgeted):
+            _draw_series(axes, series, width, score, COLORS[number % len(COLORS)])
+        _draw_references(axes, panel, width, score)
+        _label(axes, panel, width)
+    for axes in every[len(widths) :]:
+        axes.set_visible(False)
+    # With a shared axis only the lowest plot of a column shows its numbers.
+    for column in range(n_columns):
+        every[(len(widths) - 1 - column) // n_columns * n_columns + column].tick_params(
+            labelbottom=True
+        )
+    handles, labels = every[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
+    figure.suptitle(f"{panel.title}: mean over seeds, shaded from lowest to highest")
+    return figure
+
+
+def _draw_series(axes: Axes, series: Series, width: int, score: str, color: str) -> None:
+    cells = {nnz: cell for (m, nnz), cell in sorted(series.cells(score).items()) if m == width}
+    known = {nnz: cell.values for nnz, cell in cells.items() if len(cell.values)}
+    budgets = list(known)
+    means, lows, highs = (
+        [float(reduce(values)) for values in known.values()] for reduce in (np.mean, np.min, np.max)
+    )
+    axes.fill_between(budgets, lows, highs, color=color, alpha=0.2, linewidth=0)
+    axes.plot(budgets, means, color=color, marker="o", markersize=3, label=series.label)
+
+
+def _draw_references(axes: Axes, panel: Panel, width: int, score: str) -> None:
+    constants: dict[int, list[float]] = {}
+    for series in panel.budgeted:
+        for row in series.rows:
+            value = row.get(_CONSTANT[score])
+            if row["hidden"] == width and value is not None:
+                constants.setdefault(row["nnz"], []).append(value)
+    if constants:
+        budgets = sorted(constants)
+        means = [float(np.mean(constants[nnz])) for nnz in budgets]
+        axes.plot(budgets, means, color="0.4", linestyle="--", label="best constant")
+    for series in panel.series:
+        known = [row[score] for row in series.rows if row["hidden"] == width and row.get(score)]
+        if not series.uses_budget and known:
+            mean = float(np.mean(known))
+            axes.axhline(mean, color="black", linestyle=":", label=series.label)
+
+
+def _label(axes: Axes, panel: Panel, width: int) -> None:
+    axes.set_xscale("log")
+    axes.set_yscale("log" if panel.metric.log else "linear")
+    budgets = panel.values_of("nnz")
+    axes.set_xticks(budgets, [str(s) for s in budgets], rotation=45)
+    axes.minorticks_off()
+    axes.set_title(f"{width} {panel.task.width_name}")
+    axes.set_xlabel("budget s (nonzero weights)")
+    axes.set_ylabel(panel.metric.label)
+    axes.grid(alpha=0.25)

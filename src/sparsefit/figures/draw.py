@@ -1,0 +1,152 @@
+"""All figures of a results folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparsefit.core.errors import SparsefitError, near_match
+from sparsefit.experiments.store import load_rows
+from sparsefit.figures._panels import Panel, Series, make_panels, slug
+from sparsefit.figures._style import SETTINGS, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Named = tuple[str, "Figure"]
+
+
+def draw_all(
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    formats: Sequence[str] = ("png",),
+    score: str = "value",
+    threshold: float | None = None,
+    compare: tuple[str, str] | None = None,
+    data_dir: str | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> list[Path]:
+    """Draw every figure that the rows of a folder allow.
+
+    For each task with its options: a heatmap and a success rate over widths and budgets per
+    method, differences of two methods, curves over the budget, and fitted images.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What ``--out`` was when the cells ran.
+    out : str or Path, optional
+        Where the files go; default: ``figures`` in `folder`.
+    formats : sequence of str, optional
+        Of ``sparsefit.figures.FORMATS``.
+    score : {"value", "train_value"}, optional
+        The score on fresh rows where the task has them, or the one on the training rows.
+    threshold : float, optional
+        A seed that scores at least as well is a success; default: the metric's own.
+    compare : tuple of str, optional
+        Two methods, or labels of series, for the differences; default: the first method and each
+        other one.
+    data_dir : str, optional
+        Folder with the files of image tasks, whose original the fitted images stand beside.
+    on_note : callable, optional
+        Gets a sentence for what could not be drawn.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order in which they were written.
+
+    Raises
+    ------
+    SparsefitError
+        If there is no row with a result, no method called so, or a file cannot be written.
+    """
+    import matplotlib as mpl
+
+    out = Path(folder) / "figures" if out is None else Path(out)
+    panels = make_panels(load_rows(folder))
+    pairs = [_pairs(panel, compare) for panel in panels]
+    if compare and not any(pairs):
+        _refuse(compare, panels)
+    paths = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context(SETTINGS):
+            for panel, own_pairs in zip(panels, pairs, strict=True):
+                for name, figure in _draw_panel(panel, own_pairs, score, threshold):
+                    paths += save(figure, out / slug(name), formats)
+                for name, figure in _draw_images(panel, Path(folder), score, data_dir, on_note):
+                    paths += save(figure, out / slug(name), formats)
+    except OSError as error:
+        raise SparsefitError(f"cannot write figures to {out}: {error.strerror}") from error
+    return paths
+
+
+def _pairs(panel: Panel, compare: tuple[str, str] | None) -> list[tuple[Series, Series]]:
+    """Return the series to compare: those with the two names, or the first with each other."""
+    if compare is None:
+        return [(panel.budgeted[0], other) for other in panel.budgeted[1:]]
+    first, second = (
+        [series for series in panel.budgeted if name in (series.label, series.method)]
+        for name in compare
+    )
+    return [(left, right) for left in first for right in second if left is not right]
+
+
+def _refuse(compare: tuple[str, str], panels: list[Panel]) -> None:
+    every = [series for panel in panels for series in panel.budgeted]
+    known = list(dict.fromkeys(name for series in every for name in (series.method, series.label)))
+    for name in compare:
+        if name not in known:
+            raise SparsefitError(
+                f"--compare: there are no results of {name!r}{near_match(name, known)}; "
+                f"there are {', '.join(known)}"
+            )
+    raise SparsefitError(f"--compare: no task has results of both {compare[0]} and {compare[1]}")
+
+
+def _draw_panel(
+    panel: Panel, pairs: list[tuple[Series, Series]], score: str, threshold: float | None
+) -> Iterator[Named]:
+    from sparsefit.figures.curves import curves
+    from sparsefit.figures.heatmaps import comparison, heatmap, success_rate
+
+    goal = panel.metric.success if threshold is None else threshold
+    for series in panel.budgeted:
+        name = f"{panel.title} {series.label}"
+        yield f"heatmap {name}", heatmap(panel, series, score)
+        yield f"success {name}", success_rate(panel, series, score, goal)
+    for first, second in pairs:
+        name = f"{panel.title} {first.label} minus {second.label}"
+        yield f"comparison {name}", comparison(panel, first, second, score)
+    if panel.budgeted:
+        yield f"curves {panel.title}", curves(panel, score)
+
+
+def _draw_images(
+    panel: Panel,
+    folder: Path,
+    score: str,
+    data_dir: str | None,
+    on_note: Callable[[str], None],
+) -> Iterator[Named]:
+    """Draw the fitted images of each width, for the lowest random seed."""
+    from sparsefit.figures.images import fitted_images, load_original
+
+    rows = [row for series in panel.budgeted for row in series.rows if row["metric"] is not None]
+    if not panel.task.fits_image or not rows:
+        return
+    seed = min(row["seed"] for row in rows)
+    own = [row for row in rows if row["seed"] == seed]
+    try:
+        problem = load_original(own[0], data_dir)
+    except SparsefitError as error:
+        on_note(f"no fitted images for {panel.title}: {error}")
+        return
+    for width in sorted({row["hidden"] for row in own}):
+        yield (
+            f"images {panel.title} hidden {width}",
+            fitted_images(panel, width, seed, score, problem, folder),
+        )

@@ -1,0 +1,186 @@
+"""Heatmaps over width and budget: one method, two beside each other, the rate of success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsefit.figures._panels import NO_RUN, Panel, Series, Summary
+from sparsefit.figures._style import NOTHING, TROUBLE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+_MARKS = {NO_RUN: "·", "skipped": "–", "failed": "×"}
+_FEWER = "*"
+# Smaller relative errors are rounding, and zero has no logarithm.
+_SMALLEST = 1e-17
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a heatmap shows.
+
+    Attributes
+    ----------
+    hidden, nnz : list of int
+        Labels of rows and columns.
+    width_name : str
+        What `hidden` is.
+    values : ndarray of shape (len(hidden), len(nnz))
+        NaN where there is none.
+    marks : ndarray of str, of the same shape
+        In place of a value, or added to it where some seeds lack one.
+    """
+
+    hidden: list[int]
+    nnz: list[int]
+    width_name: str
+    values: np.ndarray
+    marks: np.ndarray
+
+    def minus(self, other: Grid) -> Grid:
+        """Return the differences, with the marks of both."""
+        marks = np.where(self.marks == "", other.marks, self.marks)
+        return replace(self, values=self.values - other.values, marks=marks)
+
+
+def make_grid(
+    panel: Panel, series: Series, score: str, reduce: Callable[[np.ndarray], float]
+) -> Grid:
+    """Return a number for every cell of the panel's grid, from the scores of its seeds."""
+    hidden, nnz = panel.values_of("hidden"), panel.values_of("nnz")
+    cells = series.cells(score)
+    values = np.full((len(hidden), len(nnz)), np.nan)
+    marks = np.full(values.shape, _MARKS[NO_RUN])
+    for i, width in enumerate(hidden):
+        for j, budget in enumerate(nnz):
+            cell = cells.get((width, budget))
+            if cell is not None:
+                marks[i, j] = _mark(cell)
+                if len(cell.values):
+                    values[i, j] = reduce(cell.values)
+    return Grid(hidden, nnz, panel.task.width_name, values, marks)
+
+
+def _mark(cell: Summary) -> str:
+    if not cell.lacking:
+        return ""
+    return _FEWER if len(cell.values) else _MARKS[cell.lacking]
+
+
+def heatmap(panel: Panel, series: Series, score: str) -> Figure:
+    """Draw the mean over seeds of one method, in the colours of the task's limits."""
+    grid = make_grid(panel, series, score, np.mean)
+    figure = _figure_for(grid, 1)
+    axes = figure.add_subplot()
+    _draw(axes, grid, panel.metric.digits, _norm(panel), panel.metric.label)
+    axes.set_title(f"{panel.title}: {series.label}", wrap=True)
+    _explain_marks(figure, [grid])
+    return figure
+
+
+def comparison(panel: Panel, first: Series, second: Series, score: str) -> Figure:
+    """Draw two methods beside each other, and the first minus the second."""
+    grids = [make_grid(panel, series, score, np.mean) for series in (first, second)]
+    if panel.metric.log:
+        difference = _decades(grids[0]).minus(_decades(grids[1]))
+        label, digits = "difference in powers of ten", "+.1f"
+    else:
+        difference = grids[0].minus(grids[1])
+        label, digits = "difference", "+" + panel.metric.digits
+    figure = _figure_for(grids[0], 3)
+    left, middle, right = figure.subplots(1, 3, sharey=True)
+    for axes, grid, series in zip((left, middle), grids, (first, second), strict=True):
+        _draw(axes, grid, panel.metric.digits, _norm(panel), panel.metric.label)
+        axes.set_title(series.label, wrap=True)
+    better, worse = ("blue", "red") if panel.metric.higher_is_better else ("red", "blue")
+    _draw(right, difference, digits, _symmetric(difference.values), label, "RdBu")
+    right.set_title(f"difference ({better}: {first.label} higher, {worse}: lower)", wrap=True)
+    figure.suptitle(panel.title)
+    _explain_marks(figure, [*grids, difference])
+    return figure
+
+
+def success_rate(panel: Panel, series: Series, score: str, threshold: float) -> Figure:
+    """Draw the share of seeds whose score is at least as good as `threshold`."""
+    from matplotlib.colors import Normalize
+
+    better = np.greater_equal if panel.metric.higher_is_better else np.less_equal
+    grid = make_grid(panel, series, score, lambda values: float(np.mean(better(values, threshold))))
+    figure = _figure_for(grid, 1)
+    axes = figure.add_subplot()
+    _draw(axes, grid, ".2f", Normalize(0, 1), "share of seeds")
+    sign = "≥" if panel.metric.higher_is_better else "≤"
+    goal = f"{panel.metric.label} {sign} {threshold:g}"
+    axes.set_title(f"{panel.title}: {series.label}, {goal}", wrap=True)
+    _explain_marks(figure, [grid])
+    return figure
+
+
+def _decades(grid: Grid) -> Grid:
+    return replace(grid, values=np.log10(np.maximum(grid.values, _SMALLEST)))
+
+
+def _norm(panel: Panel) -> Normalize:
+    from matplotlib.colors import LogNorm, Normalize
+
+    return (LogNorm if panel.metric.log else Normalize)(*panel.task.limits, clip=True)
+
+
+def _symmetric(values: np.ndarray) -> Normalize:
+    """Return a scale around 0 that a few large values do not spoil for the others."""
+    from matplotlib.colors import Normalize
+
+    known = np.abs(values[np.isfinite(values)])
+    most = float(np.quantile(known, 0.8)) if len(known) else 0.0
+    most = most or float(known.max(initial=0)) or 1.0
+    return Normalize(-most, most, clip=True)
+
+
+def _figure_for(grid: Grid, n_axes: int) -> Figure:
+    width = max(3.0, 0.44 * len(grid.nnz) + 1.6)
+    return new_figure(width * n_axes, max(2.4, 0.36 * len(grid.hidden) + 1.4))
+
+
+def _draw(
+    axes: Axes, grid: Grid, digits: str, norm: Normalize, label: str, colors: str = "viridis"
+) -> None:
+    """Draw the cells with their numbers or marks, the axes and the colour bar."""
+    image = axes.imshow(grid.values, norm=norm, cmap=colors, aspect="auto")
+    axes.set_facecolor(NOTHING)
+    axes.set_xticks(range(len(grid.nnz)), [str(s) for s in grid.nnz], rotation=45)
+    axes.set_yticks(range(len(grid.hidden)), [str(m) for m in grid.hidden])
+    axes.set_xlabel("budget s (nonzero weights)")
+    axes.set_ylabel(grid.width_name)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(grid.values):
+        mark = str(grid.marks[i, j])
+        if np.isnan(value):
+            color = TROUBLE if mark == _MARKS["failed"] else "black"
+            axes.text(j, i, mark, ha="center", va="center", color=color)
+        else:
+            text = f"{value:{digits}}{mark}"
+            color = _readable_on(image.cmap(image.norm(value)))
+            axes.text(j, i, text, ha="center", va="center", color=color, fontsize=6.5)
+    axes.figure.colorbar(image, ax=axes, label=label)
+
+
+def _readable_on(color: Any) -> str:
+    red, green, blue = color[:3]
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def _explain_marks(figure: Figure, grids: list[Grid]) -> None:
+    used = {mark for grid in grids for mark in np.unique(grid.marks)}
+    words = [f"{mark} {name}" for name, mark in _MARKS.items() if mark in used]
+    if _FEWER in used:
+        words.append(f"{_FEWER} mean of fewer seeds")
+    if words:
+        figure.supxlabel("    ".join(words), fontsize=8)
