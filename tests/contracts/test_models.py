@@ -63,7 +63,9 @@ def gradient_of(model, coef, cotangent):
 
 
 @pytest.fixture(params=list(linear_models()))
-def linear_model(request):
+def linear_model(request, monkeypatch):
+    # Three blocks of rows, the last one shorter.
+    monkeypatch.setattr("sparsefit.core.rows.ROWS_PER_TILE", 16)
     return linear_models()[request.param]
 
 
@@ -85,6 +87,16 @@ def test_support_is_those_columns_and_their_adjoint(linear_model):
     columns, r = linear_model.support(coef.indices), torch.randn(N, dtype=torch.float64)
     torch.testing.assert_close(columns.matvec(coef.values), A @ coef.values)
     torch.testing.assert_close(columns.rmatvec(r), A.T @ r)
+
+
+def test_both_products_in_one_pass_are_the_products_one_by_one(linear_model):
+    coef = random_coef(linear_model, 7)
+    y = torch.randn(len(linear_model.forward(coef)), dtype=torch.float64)
+    columns = linear_model.support(coef.indices)
+    for _ in range(2):  # the first pass makes the columns
+        z, adjoint = columns.both(coef.values, lambda z, rows: z.square() - y[rows])
+        torch.testing.assert_close(z, linear_model.forward(coef))
+        torch.testing.assert_close(adjoint, columns.rmatvec(z.square() - y))
 
 
 def test_gated_columns_are_masked_inputs():

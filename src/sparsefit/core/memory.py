@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ROWS_PER_TILE = 8192
+ROWS_PER_TILE = 2048
 _UNITS_PER_TILE = 128
 _TILE_BYTES = 64 * 2**20
 
@@ -65,10 +65,11 @@ class Workspace:
             array = min(fitting, key=len)
             self._free = [other for other in self._free if other is not array]
         else:
-            while self._free and self._lent_bytes + self._free_bytes + n_bytes > self.budget:
-                self._free.pop(0)
             if self._lent_bytes + n_bytes > self.budget:
                 return None
+            n_bytes = min(_rounded_up(n_bytes), self.budget - self._lent_bytes)
+            while self._free and self._lent_bytes + self._free_bytes + n_bytes > self.budget:
+                self._free.pop(0)
             array = torch.empty(n_bytes, dtype=torch.uint8, device=self.device)
         self._lent_bytes += len(array)
         return array
@@ -81,6 +82,12 @@ class Workspace:
     @property
     def _free_bytes(self) -> int:
         return sum(map(len, self._free))
+
+
+def _rounded_up(n_bytes: int) -> int:
+    """Return a size up to a quarter larger, so that a next array somewhat larger fits as well."""
+    step = 1 << max(n_bytes.bit_length() - 3, 0)
+    return -(-n_bytes // step) * step
 
 
 class RowBlockStore:

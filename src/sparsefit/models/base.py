@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,6 +30,10 @@ class Block(NamedTuple):
     gradient: Tensor
 
 
+# From outputs z on some rows, and the slice of these rows, to numbers of the shape of z.
+RowMap = Callable[[Tensor, slice], Tensor]
+
+
 class SupportMatrix(Protocol):
     """The columns A_S of a linear model on a support S."""
 
@@ -38,6 +42,13 @@ class SupportMatrix(Protocol):
 
     def rmatvec(self, r: Tensor) -> Tensor:
         """Return A_S^T r, shape (s,), for r of shape (n,)."""
+
+    def both(self, v: Tensor, cotangent: RowMap) -> tuple[Tensor, Tensor]:
+        """Return z = A_S v and A_S^T cotangent(z), in one pass over the columns.
+
+        The columns are the largest thing in memory, and reading them takes longer than the
+        products do.
+        """
 
 
 class BlockModel(Protocol):

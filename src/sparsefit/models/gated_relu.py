@@ -12,7 +12,7 @@ from sparsefit.core.memory import RowBlockStore, Workspace
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units
-from sparsefit.models.base import Block
+from sparsefit.models.base import Block, RowMap
 
 
 class GatedReLU:
@@ -115,9 +115,7 @@ class GatedColumns:
         self._store = RowBlockStore(
             patterns.memory, len(self._keys), self.rows.spans, self.rows.dtype
         )
-        if self._store.blocks is not None:
-            for _ in self._make(self._store.blocks):
-                pass
+        self._filled = False
 
     def _make(self, out: list[Tensor] | None) -> Iterator[Tensor]:
         """Yield the columns transposed, by row block, written into `out` if given."""
@@ -129,16 +127,33 @@ class GatedColumns:
 
     def blocks(self) -> Iterator[Tensor]:
         """Yield the distinct columns transposed, by row block, shape (columns, rows)."""
-        return self._make(None) if self._store.blocks is None else iter(self._store.blocks)
+        if self._filled:
+            yield from self._store.blocks or ()
+        else:
+            # Made on the first pass, which uses every block while it is still in the cache.
+            yield from self._make(self._store.blocks)
+            self._filled = self._store.blocks is not None
+
+    def _weights(self, v: Tensor) -> Tensor:
+        return v.new_zeros(len(self._keys)).index_add_(0, self._column, v)
 
     def matvec(self, v: Tensor) -> Tensor:
         """Return A_S v, shape (n,)."""
-        weights = v.new_zeros(len(self._keys)).index_add_(0, self._column, v)
+        weights = self._weights(v)
         return torch.cat([weights @ block for block in self.blocks()])
 
     def rmatvec(self, r: Tensor) -> Tensor:
         """Return A_S^T r, shape (s,)."""
         total = r.new_zeros(len(self._keys))
         for span, block in zip(self.rows.spans, self.blocks(), strict=True):
-            total += block @ r[span]
+            total.addmv_(block, r[span])
         return total[self._column]
+
+    def both(self, v: Tensor, cotangent: RowMap) -> tuple[Tensor, Tensor]:
+        """Return z = A_S v and A_S^T cotangent(z), in one pass over the columns."""
+        weights, total = self._weights(v), v.new_zeros(len(self._keys))
+        pieces = []
+        for span, block in zip(self.rows.spans, self.blocks(), strict=True):
+            pieces.append(weights @ block)
+            total.addmv_(block, cotangent(pieces[-1], span))
+        return torch.cat(pieces), total[self._column]

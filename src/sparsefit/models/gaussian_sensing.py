@@ -11,7 +11,7 @@ from torch import Tensor
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models.base import Block
+from sparsefit.models.base import Block, RowMap
 
 
 class GaussianSensing:
@@ -111,3 +111,8 @@ class DrawnColumns:
     def rmatvec(self, r: Tensor) -> Tensor:
         """Return A_S^T r, shape (s,)."""
         return self._transposed @ r
+
+    def both(self, v: Tensor, cotangent: RowMap) -> tuple[Tensor, Tensor]:
+        """Return z = A_S v and A_S^T cotangent(z)."""
+        z = self.matvec(v)
+        return z, self.rmatvec(cotangent(z, slice(None)))

@@ -12,7 +12,7 @@ from sparsefit.core.datafits import Datafit
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.hard_threshold import CountSketch, StreamingTopK
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models.base import Block, BlockModel, SupportMatrix
+from sparsefit.models.base import Block, BlockModel, RowMap, SupportMatrix
 from sparsefit.models.factored_relu import FactoredReLU
 from sparsefit.solvers.base import Solver
 from sparsefit.solvers.step_rules import armijo, quadratic_step
@@ -62,9 +62,9 @@ class AIHT(Solver):
     ) -> tuple[SparseVector, Tensor]:  # fmt: skip
         """Take one step; see the class."""
         columns = model.support(coef.indices)
-        z = columns.matvec(coef.values)
-        residual = datafit.gradient(z, y)
-        gradient = columns.rmatvec(residual)
+        residual_of = _residual(datafit, y)
+        z, gradient = columns.both(coef.values, residual_of)
+        residual = residual_of(z, slice(None))
         length = quadratic_step(gradient, columns.matvec(gradient))
         top = StreamingTopK(model.zeros(), nnz)
         for block in model.blocks(coef, residual):
@@ -82,23 +82,43 @@ class AIHT(Solver):
         coef: SparseVector,
         length: Tensor,
     ) -> SparseVector:
-        """Descend on a fixed support; z is linear in the length, so trials cost no product."""
-        values, z = coef.values, columns.matvec(coef.values)
+        """Descend on a fixed support.
+
+        z is linear in the length, so trials cost no product; and the gradient after a step is made
+        along with its image, for the first length that will be tried.
+        """
+        residual_of = _residual(datafit, y)
+        values = coef.values
+        z, gradient = columns.both(values, residual_of)
+        begin = values, z, gradient
         for _ in range(self.inner_steps):
-            gradient = columns.rmatvec(datafit.gradient(z, y))
-            image = columns.matvec(gradient)
+            first = length
+            ahead = _residual(datafit, y, z, length)
+            image, next_gradient = columns.both(gradient, ahead)
             value_at = _along(datafit, y, z, image)
             start, slope = datafit.value(z, y), gradient.square().sum()
             length, accepted = armijo(value_at, start, slope, length)
-            if accepted:
-                values, z = values - length * gradient, z - length * image
-            else:
-                values, z = coef.values, columns.matvec(coef.values)
+            if not accepted:
+                values, z, gradient = begin
+                continue
+            values, z = values - length * gradient, z - length * image
+            if length != first:
+                next_gradient = columns.rmatvec(datafit.gradient(z, y))
+            gradient = next_gradient
         return SparseVector(coef.indices, values, coef.size)
 
 
 def _along(datafit: Datafit, y: Tensor, z: Tensor, image: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda length: datafit.value(z - length * image, y)
+
+
+def _residual(
+    datafit: Datafit, y: Tensor, z: Tensor | None = None, length: Tensor | None = None
+) -> RowMap:
+    """Return the map from outputs to residuals; with `z`, from an image to those after a step."""
+    if z is None or length is None:
+        return lambda outputs, rows: datafit.gradient(outputs, y[rows])
+    return lambda image, rows: datafit.gradient(z[rows] - length * image, y[rows])
 
 
 @dataclass(frozen=True, kw_only=True)
