@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from sparsefit import load_rows
 from sparsefit.cli import main
+from sparsefit.cli._sweep import print_table
+from sparsefit.experiments.store import FIELDS
 from tests import toys
 
 ROOT = Path(toys.__file__).parents[1]
@@ -188,9 +191,29 @@ def test_table_shows_missing_results_as_missing(command):
         *RUN, "--task", "drawn", "--nnz", 1, 13, "--format", "table", "--out", "elsewhere"
     )
     assert code == 0
-    line = next(line for line in out.splitlines() if "skipped" in line)
-    assert line.split() == ["drawn", "ones", "3", "13", "0", "-", "-", "-", "-", "skipped", "-"]
+    heading = next(line for line in out.splitlines() if "task" in line).split()
+    cells = next(line for line in out.splitlines() if "skipped" in line).split()
+    shown = dict(zip(heading, cells, strict=True))
+    assert (shown["task"], shown["nnz"], shown["status"]) == ("drawn", "13", "skipped")
+    assert shown["metric"] == shown["seconds"] == "-"
     assert "1 without a result: no luck with 13" in out
+
+
+def test_a_narrow_terminal_does_without_columns_and_cuts_no_number(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    row = dict.fromkeys(FIELDS) | {
+        "task": "planted", "method": "aiht", "hidden": [100], "nnz": 12345, "seed": 7,
+        "metric": "psnr", "value": 31.8, "constant_value": 16.31, "status": "max_iter",
+        "seconds": 0.1, "note": "",
+    }  # fmt: skip
+    print_table([row])
+    out = Text.from_ansi(capsys.readouterr().out).plain
+    assert max(len(line) for line in out.splitlines()) <= 60
+    for text in ("planted", "[100]", "12345", "31.8", "max_iter"):
+        assert text in out
+    assert "metric" not in out
+    assert "…" not in out
 
 
 def test_unsorted_budgets_keep_their_order(command):

@@ -85,13 +85,18 @@ def test_fashion_mnist_restores_the_standard_split(tmp_path, monkeypatch):
     assert (Mnist().train_per_class, Mnist().test_per_class) == (5000, 1000)
 
 
-def test_too_few_images_of_a_class(folder):
+def test_too_few_images_of_a_class_to_leave_a_test_image(folder):
     with pytest.raises(DataError) as caught:
-        Mnist(data_dir=folder).load(Setting(), 1)
+        Mnist(data_dir=folder, train_per_class=5).load(Setting(), 1)
     assert str(caught.value) == (
-        "--train-per-class 5000 and --test-per-class 1000 ask for 6000 images of each class, "
-        "but the files hold 5 of class 0"
+        "--train-per-class must leave a test image of each class, got 5: the files hold 5 of "
+        "class 0"
     )
+
+
+def test_all_images_that_are_left_test_where_there_are_too_few(folder):
+    problem = Mnist(data_dir=folder, train_per_class=2, test_per_class=1000).load(Setting(), 1)
+    assert np.bincount(problem.y_test.ravel()).tolist() == [3] * 10
 
 
 def test_binary_cifar10_is_normalised_by_the_training_rows(tmp_path):

@@ -34,7 +34,10 @@ def test_inr_mnist_pixel_by_pixel(tmp_path):
         assert problem.y[pixel, 0] == np.float32(image[row, column]) / np.float32(255)
     assert (problem.image_shape, problem.peak, problem.metric) == ((28, 28), 1.0, "psnr")
     assert problem.X_test is None
-    assert InrMnist(image=7, **options).load(SETTING, 1).X.shape == (784, 1500)
+    default = InrMnist(**options).load(SETTING, 1)
+    assert default.X.shape == (784, 1500)
+    # The first test image of digit 1: the two of digit 0 come before it.
+    assert np.array_equal(default.y, InrMnist(image=2, **options).load(SETTING, 1).y)
     with pytest.raises(OptionError, match="image must be below 20, the number of test images"):
         InrMnist(image=20, **options).load(SETTING, 1)
 

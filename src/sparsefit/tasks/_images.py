@@ -28,7 +28,9 @@ class LabelledImages(Task):
     classes: ClassVar[Sequence[int]] = range(10)
 
     train_per_class: int = option(5000, "training images of each class", check=at_least(1))
-    test_per_class: int = option(1000, "test images of each class", check=at_least(1))
+    test_per_class: int = option(
+        1000, "test images of each class, at most: all that are left, if fewer", check=at_least(1)
+    )
     scale: Literal["raw", "unit"] = option("raw", "pixels from 0 to 255 (raw) or to 1 (unit)")
     data_dir: str | None = option(
         None, "folder of the four IDX files, gzipped or not; default: download them"
@@ -64,10 +66,12 @@ def split_per_class(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the positions of the first `n_train` images of each class, and of the next `n_test`.
 
+    Where a class has fewer than `n_test` left, all of these are taken.
+
     Raises
     ------
     DataError
-        If a class has fewer images.
+        If a class has none left.
 
     Examples
     --------
@@ -77,11 +81,10 @@ def split_per_class(
     """
     places = {number: np.flatnonzero(labels == number) for number in classes}
     scarce = min(places, key=lambda number: len(places[number]))
-    if len(places[scarce]) < n_train + n_test:
+    if len(places[scarce]) <= n_train:
         raise DataError(
-            f"--train-per-class {n_train} and --test-per-class {n_test} ask for "
-            f"{n_train + n_test} images of each class, but the files hold {len(places[scarce])} "
-            f"of class {scarce}"
+            f"--train-per-class must leave a test image of each class, got {n_train}: the files "
+            f"hold {len(places[scarce])} of class {scarce}"
         )
     train = np.concatenate([own[:n_train] for own in places.values()])
     test = np.concatenate([own[n_train : n_train + n_test] for own in places.values()])

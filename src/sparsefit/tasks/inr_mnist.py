@@ -26,21 +26,26 @@ from sparsefit.tasks._images import split_per_class
 class InrMnist(Task):
     """An image of MNIST as a function of Fourier features of the pixels' row and column numbers.
 
-    The image is one of the test images of task mnist. As in the paper, coordinates are whole
-    numbers, so that the features are as good as random.
+    The image is one of the test images of task mnist; the paper's is the first of digit 1, number
+    1000. As in the paper, coordinates are whole numbers, so that the features are as good as
+    random.
     """
 
     name: ClassVar[str] = "inr-mnist"
     fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
 
-    image: int = option(1000, "number of the test image, from 0", check=at_least(0))
+    image: int | None = option(
+        None, "number of the test image, from 0; default: the first of digit 1", check=at_least(0)
+    )
     n_embedding: int = option(1500, "Fourier features", check=EVEN)
     sigma: float = option(2.0, "standard deviation of the frequencies", check=above(0))
     train_per_class: int = option(
         5000, "images of each class that come before its test images", check=at_least(0)
     )
-    test_per_class: int = option(1000, "test images of each class", check=at_least(1))
+    test_per_class: int = option(
+        1000, "test images of each class, at most: all that are left, if fewer", check=at_least(1)
+    )
     data_dir: str | None = option(
         None, "folder of the four IDX files, gzipped or not; default: download them"
     )
@@ -49,6 +54,7 @@ class InrMnist(Task):
         """Pick the image and draw the frequencies."""
         images, labels = MNIST.load(self.data_dir)
         test = split_per_class(labels, range(10), self.train_per_class, self.test_per_class)[1]
-        pixels = pick(images[test], self.image).astype(np.float32) / 255
+        number = np.argmax(labels[test] == 1) if self.image is None else self.image
+        pixels = pick(images[test], int(number)).astype(np.float32) / 255
         frequencies = draw_frequencies(self.n_embedding, (self.sigma, self.sigma), setting.seed)
         return image_problem(pixels, pixel_coordinates(pixels.shape), frequencies)
