@@ -52,6 +52,7 @@ def test_a_download_is_kept(shop, tmp_path, capfd):
     for path in folder.iterdir():
         path.unlink()
     again, _ = dataset.load(None)
+    assert capfd.readouterr().err == ""
     assert np.array_equal(again, images)
     assert {path.name for path in (tmp_path / "cache" / "mnist").iterdir()} == set(MNIST.source.md5)
 

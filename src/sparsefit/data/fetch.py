@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sparsefit.core.errors import DataError, OptionError
 
 _TIMEOUT_SECONDS = 20
+_CHUNK_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,28 @@ class Source:
 
     def _download_one(self, name: str, md5: str) -> Path:
         import pooch
+        from tqdm import tqdm
 
+        # The bar names the file; pooch's own lines would precede even a failure's one sentence.
+        pooch.get_logger().setLevel("WARNING")
         reason = ""
         for url in self.urls:
-            downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT_SECONDS)
+            # The delay hides the bar until bytes arrive, and with them the true total.
+            bar = tqdm(desc=name, total=1, unit="B", unit_scale=True, delay=1e-9, mininterval=0)
+            downloader = pooch.HTTPDownloader(
+                progressbar=bar, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT_SECONDS
+            )
             try:
                 found = pooch.retrieve(
                     url + name, f"md5:{md5}", fname=name, path=self.cache, downloader=downloader
                 )
             except (OSError, ValueError) as error:
                 # OSError: no network, no such page, a full disk; ValueError: a wrong checksum.
-                reason = " ".join(str(error).split())[:200]
+                reason = _reason(error, url)
             else:
                 return Path(found)
+            finally:
+                bar.disable = True  # or an unused bar would show itself at its end
         raise DataError(
             f"{self.name} is not in {self.cache} and could not be downloaded ({reason}); "
             f"give --data-dir FOLDER with {self.wanted}"
@@ -77,3 +88,12 @@ class Source:
         if not path.is_dir():
             raise OptionError("data_dir", data_dir, f"a folder with {self.wanted}")
         return path
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Return why a download failed, in a few words."""
+    import requests
+
+    if isinstance(error, (requests.ConnectionError, requests.Timeout)):
+        return f"no connection to {urlsplit(url).hostname}"
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,53 @@
+"""The commands and the Python of the README are understood as they stand there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sparsefit.cli import main
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+# Indented examples, and commands within sentences and tables that name no placeholder.
+NAMES = ("run",)  # a command's name alone asks for nothing
+COMMANDS = [
+    *re.findall(r"^ {4}sparsefit (.+)$", README, re.MULTILINE),
+    *(
+        words
+        for words in re.findall(r"`sparsefit ([^`]+)`", README)
+        if words not in NAMES and not re.search("[A-Z]", words)
+    ),
+]
+PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_is_understood(words, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        "sparsefit.cli._sweep.run_sweep", lambda cells, **_: asked.extend(cells) or []
+    )
+    monkeypatch.setattr(
+        "sparsefit.figures.draw.draw_all", lambda folder, *_, **__: [folder / "a.png"]
+    )
+    assert main(words.split()) == 0, capsys.readouterr().err
+    assert asked or words.split()[0] not in ("run", "reproduce")
+
+
+def test_the_commands_are_found():
+    assert len(COMMANDS) >= 8
+    assert len(PYTHON) == 2
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_runs(code, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = "run --task planted --n-samples 50 --n-features 5 --n-test 0 --hidden 2 --nnz 3"
+    assert main(words.split()) == 0
+    capsys.readouterr()
+    names = {}
+    exec(code, names)
+    if "table" in names:
+        assert list(names["table"]["nnz_found"]) == [3]
+    else:
+        assert capsys.readouterr().out.split() == ["10", "finished", "10", "20", "finished", "20"]
