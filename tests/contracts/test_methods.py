@@ -97,6 +97,20 @@ def test_beats_the_constant_predictor(name, kind):
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("scale", [4.0**-4, 4.0**4])
+def test_classes_do_not_depend_on_the_size_of_the_inputs(name, scale):
+    small = problem("classes")
+    large = dataclasses.replace(small, X=small.X * scale, X_test=small.X_test * scale)
+    fits = [
+        dict(METHODS[name]().path(case, [30], Setting(hidden=4, bias=True)))[30]
+        for case in (small, large)
+    ]
+    np.testing.assert_array_equal(
+        fits[0].network.predict(small.X_test), fits[1].network.predict(large.X_test)
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_every_option_is_checked_by_name(name):
     for info in option_infos(METHODS[name]):
         with pytest.raises(OptionError, match=info.name):

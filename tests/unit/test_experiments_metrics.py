@@ -28,6 +28,7 @@ def test_psnr_of_exact_recovery_is_a_finite_number(outputs, expected):
 def test_outputs_that_are_not_finite_have_no_score():
     problem = Problem(X, np.zeros((4, 1)))
     assert math.isnan(score(problem, problem.y, np.array([[1.0], [np.inf], [0.0], [0.0]])))
+    assert math.isnan(score(problem, problem.y, np.full((4, 1), 1e200)))
     assert plain({"value": math.nan, "list": [np.float64("inf"), np.int64(3)]}) == {
         "value": None,
         "list": [None, 3],

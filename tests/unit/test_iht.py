@@ -84,6 +84,23 @@ def test_infinite_targets_scale_is_reported_as_diverged():
     assert np.isfinite(fit.network.predict(X)).all()
 
 
+def test_step_that_diverges_is_shortened_until_it_does_not():
+    X, y = planted()
+    problem = Problem(X, np.column_stack([y, -y]))
+    length = 64.0
+    [(_, fit)] = AcceleratedIHT(epochs=30, step=length).path(problem, [20], Setting(hidden=4))
+    assert fit.status is Status.FINISHED
+    used = float(fit.note.split("step ")[1].split(",")[0])
+    assert used in {length / 4**k for k in range(1, 9)}
+    assert np.mean((fit.network.predict(X) - problem.y) ** 2) < np.mean(problem.y**2)
+    # The same as if that step had been asked for, and the one before was too long.
+    [(_, same)] = AcceleratedIHT(epochs=30, step=used).path(problem, [20], Setting(hidden=4))
+    assert same.note == ""
+    np.testing.assert_array_equal(same.network.predict(X), fit.network.predict(X))
+    [(_, longer)] = AcceleratedIHT(epochs=30, step=4 * used).path(problem, [20], Setting(hidden=4))
+    assert longer.note == fit.note
+
+
 def test_bias_is_found_where_the_target_needs_one():
     X = np.random.default_rng(1).normal(size=(500, 3))
     y = np.maximum(X[:, :1] + 2.0, 0)

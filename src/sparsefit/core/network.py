@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +134,18 @@ class Network:
             layer.n_inputs * layer.n_units + (0 if layer.bias is None else layer.n_units)
             for layer in self.layers
         )
+
+    def on_scaled_inputs(self, scale: float) -> Network:
+        """Return the network that gives for X what this one gives for ``scale * X``.
+
+        Examples
+        --------
+        >>> network = Network((Layer(np.array([[2.0]])),))
+        >>> network.on_scaled_inputs(4.0).predict(np.array([[1.0]])).tolist()
+        [[8.0]]
+        """
+        first, *others = self.layers
+        return replace(self, layers=(Layer(first.weight * scale, first.bias), *others))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Evaluate the network, using its nonzeros only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +84,21 @@ class Problem:
     def n_outputs(self) -> int:
         """Outputs k of the network."""
         return self.n_classes if self.loss == "softmax" else int(self.y.shape[1])
+
+    def input_scale(self, rms: float) -> float:
+        """Return the factor that brings the root mean square of X nearest to `rms`.
+
+        It is a power of 4: such a factor rounds nothing, and inputs that are within a factor of
+        two of `rms` stay exactly as they are.
+
+        Examples
+        --------
+        >>> problem = Problem(np.full((2, 3), 200.0), np.zeros((2, 1)))
+        >>> problem.input_scale(1.0), problem.input_scale(128.0)
+        (0.00390625, 1.0)
+        """
+        present = float(np.sqrt(np.mean(np.square(self.X, dtype=np.float64))))
+        return 4.0 ** round(math.log(rms / present, 4)) if present else 1.0
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def score(problem: Problem, y: np.ndarray, outputs: np.ndarray) -> float:
     -------
     float
         PSNR in dB within ±350, accuracy in [0, 1], or R² over all outputs together; NaN if an
-        output is not finite.
+        output is not finite, or too large to be squared.
 
     Examples
     --------
@@ -80,11 +80,14 @@ def score(problem: Problem, y: np.ndarray, outputs: np.ndarray) -> float:
         return math.nan
     if problem.metric == "accuracy":
         return float(np.mean(_classes(problem, outputs) == np.asarray(y).reshape(len(y))))
-    errors = outputs.astype(np.float64) - y
+    with np.errstate(over="ignore"):
+        errors = np.square(outputs.astype(np.float64) - y)
+    if not np.isfinite(errors).all():
+        return math.nan
     if problem.metric == "psnr":
-        return psnr(problem.peak, float(np.mean(np.square(errors))))
+        return psnr(problem.peak, float(np.mean(errors)))
     spread = float(np.square(y - np.mean(y, axis=0, dtype=np.float64)).sum())
-    missed = float(np.square(errors).sum())
+    missed = float(errors.sum())
     # A constant y leaves nothing to explain.
     return 1 - missed / spread if spread else float(missed == 0)
 

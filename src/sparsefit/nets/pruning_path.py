@@ -45,8 +45,7 @@ class _Run:
     def fit(self, note: str = "") -> Fit:
         finite = all(abs(loss) < float("inf") for loss in self.losses)
         status = Status.FINISHED if finite else Status.DIVERGED
-        network = self.trainer.net.to_network()
-        return Fit(network, status, self.trainer.n_steps, tuple(self.losses), note)
+        return Fit(self.trainer.network(), status, self.trainer.n_steps, tuple(self.losses), note)
 
 
 def prune_and_train(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.nets.mlp import MLP
@@ -33,19 +34,24 @@ class Protocol:
         Learning rate of Adam.
     schedule : {"constant", "cosine"}
         Whether the rate stays, or falls to zero along a cosine.
+    scale_inputs : bool
+        Train on inputs of size about 1 (0.3 to 1.2); the network is for the inputs as they are.
     """
 
     epochs: int | None
     batch_size: int
     lr: float
     schedule: Schedule
+    scale_inputs: bool
 
 
 # What the paper trains its baseline with: with few epochs, that is very few steps.
-PAPER_PROTOCOL = Protocol(None, batch_size=0, lr=1e-3, schedule="constant")
+PAPER_PROTOCOL = Protocol(None, batch_size=0, lr=1e-3, schedule="constant", scale_inputs=False)
 # Trains the same networks to convergence on the planted, digit and image tasks (docs/maths.md).
-OWN_PROTOCOL = Protocol(None, batch_size=512, lr=2e-2, schedule="cosine")
+OWN_PROTOCOL = Protocol(None, batch_size=512, lr=2e-2, schedule="cosine", scale_inputs=True)
 OWN_STEPS = 1000
+# Standard normal inputs and pixels from 0 to 1 stay as they are; both train well.
+_INPUT_RMS = 0.6
 
 
 class Trainer:
@@ -73,7 +79,8 @@ class Trainer:
         protocol: Protocol,
     ):
         dtype, device = getattr(torch, str(setting.dtype)), setting.device
-        self.X = torch.tensor(problem.X, dtype=dtype, device=device)
+        self.scale = problem.input_scale(_INPUT_RMS) if protocol.scale_inputs else 1.0
+        self.X = torch.tensor(problem.X, dtype=dtype, device=device) * self.scale
         self.y = torch.tensor(problem.y, device=device)
         if problem.loss != "softmax":
             self.y = self.y.to(dtype)
@@ -85,6 +92,10 @@ class Trainer:
             problem.n_features, setting.hidden, setting.layers, problem.n_outputs,
             bias=setting.bias, seed=setting.seed,
         ).to(device=device, dtype=dtype)  # fmt: skip
+
+    def network(self) -> Network:
+        """Return what is trained, for the inputs of the problem."""
+        return self.net.to_network().on_scaled_inputs(self.scale)
 
     def state(self) -> list[Tensor]:
         """Return a copy of the parameters."""

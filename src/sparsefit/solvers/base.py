@@ -33,6 +33,8 @@ class SolveResult:
         Steps taken.
     history : tuple of float
         For each epoch, the loss (mean over rows) at which its last step started.
+    note : str
+        One sentence for the user, where there is something to say.
     """
 
     coef: SparseVector
@@ -40,6 +42,7 @@ class SolveResult:
     status: Status
     n_iter: int
     history: tuple[float, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

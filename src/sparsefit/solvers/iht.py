@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from sparsefit.core.datafits import Datafit
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.hard_threshold import CountSketch, StreamingTopK
+from sparsefit.core.result import Status
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import Block, BlockModel, RowMap, SupportMatrix
 from sparsefit.models.factored_relu import FactoredReLU
-from sparsefit.solvers.base import Solver
+from sparsefit.solvers.base import Solver, SolveResult
 from sparsefit.solvers.step_rules import armijo, quadratic_step
 
 
@@ -132,9 +133,11 @@ class SketchedIHT(Solver):
     Parameters
     ----------
     length : float
-        Step length on the loss per row.
+        Step length on the loss per row. A fit that diverges starts again with a quarter of it.
     seed : int
         Seed of that draw.
+    restarts : int, optional
+        How often.
 
     Notes
     -----
@@ -144,7 +147,22 @@ class SketchedIHT(Solver):
 
     length: float
     seed: int
+    restarts: int = 8
     _sketch: list[CountSketch] = field(default_factory=list, init=False, compare=False)
+
+    def solve(
+        self, model: BlockModel, datafit: Datafit, y: Tensor, nnz: int, **how: Any
+    ) -> SolveResult:
+        """Minimise from zero; see `Solver.solve`."""
+        result = super().solve(model, datafit, y, nnz, **how)
+        if result.status is not Status.DIVERGED or self.restarts == 0:
+            return result
+        # A unit with weights w and u curves the loss by |w|^2 and |u|^2, which grow with the fit:
+        # no length is safe for every target, and one that was safe at the start may not stay so.
+        shorter = replace(self, length=self.length / 4, restarts=self.restarts - 1)
+        result = shorter.solve(model, datafit, y, nnz, **how)
+        note = f"started again with step {shorter.length:g}, as a longer one diverged"
+        return replace(result, note=result.note or note)
 
     def start(self, model: BlockModel, nnz: int) -> None:
         """Begin with an empty sketch."""

@@ -14,12 +14,14 @@ from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import Workspace
 from sparsefit.core.network import Layer, Network
 from sparsefit.core.problem import Problem, SensingProblem
-from sparsefit.core.result import Fit
+from sparsefit.core.result import Fit, Status
 from sparsefit.core.rows import Rows
 from sparsefit.core.setting import Setting
 from sparsefit.models import FactoredReLU, GatedReLU, GaussianSensing, NetworkModel
 from sparsefit.solvers.base import Solver, SolveResult
 from sparsefit.solvers.batches import Batches
+
+_WORST_FIRST = (Status.DIVERGED, Status.FINISHED, Status.CONVERGED)
 
 
 def fit_layerwise(
@@ -66,10 +68,16 @@ def fit_layerwise(
             X = np.maximum(layers[-1](X), 0)
     return Fit(
         _join(model, layers, results[-1], keep_gates=not solver.sequential),
-        results[-1].status,
+        _worst([result.status for result in results]),
         sum(result.n_iter for result in results),
         tuple(loss for result in results for loss in result.history),
+        note="; ".join(dict.fromkeys(result.note for result in results if result.note)),
     )
+
+
+def _worst(statuses: list[Status]) -> Status:
+    """Return the status of a network whose layers ended so."""
+    return next(status for status in _WORST_FIRST if status in statuses)
 
 
 def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: Solver) -> Fit:
