@@ -56,7 +56,8 @@ def read_photo(file: str | None, size: int, *, grayscale: bool = False) -> np.nd
         OSError, ValueError, SyntaxError,
         Image.DecompressionBombError, Image.DecompressionBombWarning,
     ) as error:  # fmt: skip
-        raise DataError(f"{file} cannot be read as an image: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{file} cannot be read as an image: {reason}") from error
 
 
 def _channels(image: Image.Image, grayscale: bool) -> list[np.ndarray]:

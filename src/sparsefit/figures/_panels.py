@@ -164,7 +164,7 @@ def _labels(keys: Iterable[str], first: str) -> list[str]:
     for own in options:
         namesakes = [other for other in options if other[first] == own[first]]
         different = [
-            f"{name.replace('_', ' ')} {value}"
+            f"{name.replace('_', ' ')} {'default' if value is None else value}"
             for name, value in own.items()
             if any(other.get(name) != value for other in namesakes)
         ]
@@ -179,5 +179,8 @@ def slug(text: str) -> str:
     --------
     >>> slug("imp (score pruned, epochs 15)")
     'imp-score-pruned-epochs-15'
+    >>> slug("inr-image (file pictures/me.png, sigma 0.5)")
+    'inr-image-file-pictures-me-png-sigma-0.5'
     """
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower()
+    # A point stays in numbers, where it tells 0.5 from 5.
+    return re.sub(r"[^A-Za-z0-9.]+|(?<!\d)\.|\.(?!\d)", "-", text).strip("-").lower()

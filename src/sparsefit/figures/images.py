@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import option_infos
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
@@ -26,11 +27,14 @@ def load_original(row: Row, data_dir: str | None) -> Problem:
     Raises
     ------
     SparsefitError
-        If the task's files are not there.
+        If the task's files are not there, or the row is of a version with other options.
     """
     cls = find_task(row["task"])
     options = dict(row["task_options"])
-    if data_dir is not None and any(info.name == "data_dir" for info in option_infos(cls)):
+    known = {info.name for info in option_infos(cls)}
+    if not known.issuperset(options):
+        raise SparsefitError(f"the rows are of version {row['version']}, which had other options")
+    if data_dir is not None and "data_dir" in known:
         options["data_dir"] = data_dir
     problem = cls(**options).load(Setting(hidden=row["hidden"], seed=row["seed"]), row["nnz"])
     assert isinstance(problem, Problem)

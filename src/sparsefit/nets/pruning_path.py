@@ -42,10 +42,10 @@ class _Run:
         self.losses = list(losses)
         self.trainer.restore(state, self.masks)
 
-    def fit(self, note: str = "") -> Fit:
+    def fit(self) -> Fit:
         finite = all(abs(loss) < float("inf") for loss in self.losses)
         status = Status.FINISHED if finite else Status.DIVERGED
-        return Fit(self.trainer.network(), status, self.trainer.n_steps, tuple(self.losses), note)
+        return Fit(self.trainer.network(), status, self.trainer.n_steps, tuple(self.losses))
 
 
 def prune_and_train(
@@ -89,7 +89,7 @@ def prune_and_train(
     points: dict[tuple[int, ...], _Point] = {(): run.point()}
     for nnz, plan, following in zip(ordered, plans, [*plans[1:], []], strict=True):
         if not plan:
-            yield nnz, run.fit(f"nnz={nnz} is not below the {n_params} parameters: dense")
+            yield nnz, run.fit()
             continue
         done = max((point for point in points if _begins(plan, point)), key=len)
         run.go_to(points[done])
