@@ -33,8 +33,12 @@ bench: $(READY)  ## speed against a plain loop and against the bare matrix produ
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/startup.py
 
+# Of a package with an __all__, pdoc documents only what that names: so its modules are listed here.
+MODULES = $(shell cd src && { grep -rl --include=__init__.py __all__ sparsefit; \
+	find sparsefit -name '[a-z]*.py'; } | sed 's:/__init__::; s:[.]py$$::' | tr / . | sort)
+
 docs: $(READY)  ## the reference of the Python interface, in build/docs
-	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs sparsefit
+	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs $(MODULES)
 
 clean:
 	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

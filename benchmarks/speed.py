@@ -91,6 +91,7 @@ def main() -> None:
     for name, default in {
         "hidden": 1000, "nnz": 1000, "n-samples": 50000, "n-features": 100,
         "epochs": 15, "repeats": 3, "reference-epochs": 15, "threads": 2,
+        "memory-mb": Setting().memory_mb,
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
@@ -103,7 +104,7 @@ def main() -> None:
 
     def new_model():
         rows = Rows(problem.X, dtype=torch.float32)
-        return models.GatedReLU(rows, args.hidden, gates, Workspace(2**30))
+        return models.GatedReLU(rows, args.hidden, gates, Workspace(args.memory_mb * 2**20))
 
     solver = solvers.AIHT(epochs=args.epochs)
     batches = solvers.Batches(args.n_samples, 0, 0)

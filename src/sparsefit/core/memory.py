@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparsefit.core.setting import MEMORY_MB
+
 ROWS_PER_TILE = 2048
 _UNITS_PER_TILE = 128
 _TILE_BYTES = 64 * 2**20
@@ -37,8 +39,9 @@ class Workspace:
 
     Parameters
     ----------
-    budget : int
-        Bytes in all. What does not fit is refused, and the caller makes do without.
+    budget : int, optional
+        Bytes in all; default: as `Setting`. What does not fit is refused, and the caller makes do
+        without.
     device : torch.device or str, optional
         Where the arrays live.
 
@@ -53,7 +56,7 @@ class Workspace:
     80
     """
 
-    def __init__(self, budget: int, device: torch.device | str = "cpu"):
+    def __init__(self, budget: int = MEMORY_MB * 2**20, device: torch.device | str = "cpu"):
         self.budget, self.device = budget, device
         self._lent_bytes = 0
         self._free: list[Tensor] = []

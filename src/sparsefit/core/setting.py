@@ -8,6 +8,10 @@ from typing import Literal
 
 from sparsefit.core.options import Options, at_least, option
 
+# Enough for the patterns and support columns of a thousand units on 50000 rows; with torch
+# itself, hundreds of millions of candidate weights stay well below a gigabyte.
+MEMORY_MB = 320
+
 
 def no_progress(fraction: float, message: str) -> None:
     """Ignore progress."""
@@ -37,6 +41,8 @@ class Setting(Options):
         check=at_least(1),
     )
     memory_mb: int = option(
-        512, "bytes for temporary arrays, in MiB; results do not depend on it", check=at_least(1)
+        MEMORY_MB,
+        "room for temporary arrays, in MiB; results do not depend on it",
+        check=at_least(1),
     )
     progress: Callable[[float, str], None] = field(default=no_progress, compare=False)

@@ -56,7 +56,7 @@ class FactoredReLU:
         fill: RandomGates | None = None,
     ):
         self.rows, self.hidden, self.n_outputs, self.fill = rows, hidden, n_outputs, fill
-        self.memory = memory or Workspace(512 * 2**20, rows.device)
+        self.memory = memory or Workspace(device=rows.device)
         self.patterns = Patterns(rows, hidden, gates, self.memory)
         self.n_hidden_params = hidden * rows.d
         self.n_params = self.n_hidden_params + hidden * n_outputs

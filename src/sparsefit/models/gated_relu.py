@@ -49,7 +49,7 @@ class GatedReLU:
 
     def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace | None = None):
         self.rows, self.hidden = rows, hidden
-        self.memory = memory or Workspace(512 * 2**20, rows.device)
+        self.memory = memory or Workspace(device=rows.device)
         self.patterns = Patterns(rows, hidden, gates, self.memory)
         self.n_params = hidden * rows.d
 

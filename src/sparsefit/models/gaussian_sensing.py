@@ -51,7 +51,7 @@ class GaussianSensing:
     ):
         self.n_params, self.dtype, self.device = size, dtype, torch.device(device)
         self.columns = RandomGates(seed, n)
-        self.memory = memory or Workspace(512 * 2**20, device)
+        self.memory = memory or Workspace(device=device)
         store = RowBlockStore(self.memory, size, [slice(0, n)], dtype)
         self._kept = store.blocks[0] if store.blocks else None
         if self._kept is not None:

@@ -72,6 +72,7 @@ class AIHT(Solver):
             top.push(block.indices, block.values - length * block.gradient)
         new = top.result()
         if not new.indices.equal(coef.indices):
+            del columns  # gives its memory to the next ones
             columns = model.support(new.indices)
         return self._refine(columns, datafit, y, new, length), datafit.value(z, y)
 
