@@ -15,8 +15,9 @@ import pytest
 from rich.text import Text
 
 from sparsefit import load_rows
-from sparsefit.cli import main
-from sparsefit.cli._sweep import print_table
+from sparsefit.cli import _sweep, main
+from sparsefit.cli._table import print_table
+from sparsefit.experiments import run as run_module
 from sparsefit.experiments.store import FIELDS
 from tests import toys
 
@@ -49,12 +50,12 @@ def rows_of(command, *words):
     return [json.loads(line) for line in out.splitlines()]
 
 
-def start(*words, **environment):
+def start(*words, out=subprocess.PIPE, start_new_session=False, **environment):
     """Start the command line with the toys in a process of its own, in the present folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.Popen(
         [sys.executable, "-m", "tests.toys", *words], env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=out, stderr=subprocess.PIPE, text=True, start_new_session=start_new_session,
     )  # fmt: skip
 
 
@@ -68,6 +69,10 @@ def start(*words, **environment):
         (["run"], "--task is missing: one or more of absent, drawn, ramp"),
         (["run", "--task", "rmap", "--nnz", "3"], "unknown task 'rmap' (did you mean 'ramp'?)"),
         ([*RUN, "--nnz", "3", "--method", "one"], "unknown method 'one' (did you mean 'ones'?)"),
+        (
+            [*RUN, "--nnz", "3", "--method", "unist"],
+            "unknown method 'unist' (did you mean 'units'?)",
+        ),
         ([*RUN, "--nnz", "3", "--hiden", "3"], "unknown option --hiden (did you mean '--hidden'?)"),
         ([*RUN, "--nnz", "3", "--hid", "3"], "unknown option --hid (did you mean '--hidden'?)"),
         (["run", "ramp", "--nnz", "3"], "unexpected argument 'ramp'"),
@@ -77,13 +82,49 @@ def start(*words, **environment):
         ([*RUN, "--nnz", "3", "-3"], "--nnz must be an integer >= 1, got -3"),
         ([*RUN, "--nnz", "many"], "--nnz must be an integer >= 1, got 'many'"),
         ([*RUN, "--nnz", "3", "--hidden", "0"], "--hidden must be an integer >= 1, got 0"),
-        ([*RUN, "--nnz", "3", "--seeds", "x"], "--seeds must be an integer >= 0, got 'x'"),
-        ([*RUN, "--nnz", "3", "--seed", "1.5"], "--seeds must be an integer >= 0, got '1.5'"),
-        ([*RUN, "--nnz", "3", "--workers", "0"], "--workers must be an integer >= 1, got 0"),
+        (
+            [*RUN, "--nnz", "3", "--seeds", "x"],
+            "--seeds must be an integer between 0 and 2147483647, got 'x'",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--seed", "1.5"],
+            "--seeds must be an integer between 0 and 2147483647, got '1.5'",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--seed", "4294967295"],
+            "--seeds must be an integer between 0 and 2147483647, got 4294967295",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--workers", "0"],
+            "--workers must be an integer between 1 and 1024, got 0",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--threads", "100000"],
+            "--threads must be an integer between 1 and 1024, got 100000",
+        ),
+        ([*RUN, "--nnz", "3", "--out", ""], "--out must be the name of a folder, got ''"),
+        ([*RUN, "--nnz", "3", "--expname", ""], "--expname must be the name of a folder, got ''"),
+        (
+            [*RUN, "--nnz", "3", "--expname", "/runs"],
+            "--expname must be the name of a folder below that of --out, got '/runs'",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--expname", "../runs"],
+            "--expname must be the name of a folder below that of --out, got '../runs'",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--data-dir", ""],
+            "--data-dir must be text that is not empty, got ''",
+        ),
+        (
+            [*RUN, "--nnz", "3", "--bias=1"],
+            "--bias/--no-bias is a switch and takes no value, got '1'",
+        ),
         ([*RUN, "--nnz", "3", "--gpu", "-1"], "--gpu must be an integer >= 0, got -1"),
         ([*RUN, "--nnz", "3", "--layers", "0"], "--layers must be an integer >= 1, got 0"),
         ([*RUN, "--nnz", "3", "--nmeasurements", "0"], "--n must be an integer >= 1, got 0"),
         ([*RUN, "--nnz", "3", "--scale", "big"], "--scale must be a number >= 0, got 'big'"),
+        ([*RUN, "--nnz", "3", "--scale", "inf"], "--scale must be a number >= 0, got inf"),
         ([*RUN, "--nnz", "3", "--scale", "nan"], "--scale must be a number >= 0, got nan"),
         (
             [*RUN, "--nnz", "3", "--kind", "rond"],
@@ -93,6 +134,10 @@ def start(*words, **environment):
         ([*RUN, "--nnz", "3", "--device", "gpu"], "--device must be cpu, cuda, cuda:N or mps"),
         ([*RUN, "--nnz", "3", "--format", "xml"], "--format: invalid choice: 'xml'"),
         ([*RUN, "--nnz", "3", "--task", "ramp", "absent"], "put absent.bin into the data folder"),
+        (
+            [*RUN, "--nnz", "3", "--task", "absent", "--format", "csv"],
+            "put absent.bin into the data folder",
+        ),
         ([*RUN, "--nnz", "3", "--out", "/proc/runs"], "--out must be a folder that can be written"),
         (["show", "abc"], "there is no run 'abc' among the 0 in runs"),
         (["tasks", "rmap"], "unknown task 'rmap' (did you mean 'ramp'?)"),
@@ -179,6 +224,7 @@ def test_json_and_csv_have_the_same_rows_and_stdout_has_nothing_else(command):
     code, out, err = command(*RUN, "--nnz", 1, 50, 99, "--format", "csv")
     table = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
+    assert json.loads(table[0]["info"]) == {"draw": "toy"}
     assert [line["run_id"] for line in table] == [row["run_id"] for row in rows]
     assert json.loads(table[0]["task_options"]) == {"n": 30}
     dense = [line for line in err if "the network is dense" in line]
@@ -227,7 +273,38 @@ def test_a_failing_cell_is_a_row_the_sweep_goes_on_and_the_exit_code_tells(comma
     code, out, err = command(*RUN, "--nnz", 1, 2, 3, "--trouble", "raise", "--at", 2)
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["status"] for row in rows] == ["finished", "failed", "finished"]
-    assert (code, err[-1]) == (1, "3 cells: 1 failed, 2 finished; results in runs")
+    log = Path("runs", "logs", f"{rows[1]['run_id']}.txt")
+    assert log.exists()
+    assert code == 1
+    assert err == [
+        f"1 without a result: ZeroDivisionError: toy trouble (log: {log})",
+        "3 cells: 1 failed, 2 finished; results in runs",
+    ]
+
+
+def test_at_most_three_reasons_are_told_and_one_cell_is_not_cells(command, monkeypatch):
+    monkeypatch.setattr(
+        toys.Ones, "path", lambda self, problem, budgets, setting: 1 / (budgets[0] - budgets[0])
+    )
+    _, _, err = command(*RUN, "--nnz", 1)
+    assert err[-1] == "1 cell: 1 failed; results in runs"
+    monkeypatch.setattr(toys.Ones, "path", lambda self, problem, budgets, setting: [][budgets])
+    monkeypatch.setattr(run_module, "_explain", lambda error: f"trouble {next(count)}")
+    count = iter(range(9))
+    _, _, err = command(*RUN, "--nnz", 1, 2, 3, 4, 4)
+    assert [line.partition(" (")[0] for line in err] == [
+        *(f"1 without a result: trouble {number}" for number in range(3)),
+        "4 cells: 4 failed; results in runs",
+    ]
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then(command, monkeypatch):
+    words = [*RUN, "--nnz", 1, 2, "--format", "table"]
+    assert command(*words)[2] == ["2 cells: 2 finished; results in runs"]
+    monkeypatch.setattr(_sweep, "PROGRESS_PERIOD", 0.0)
+    _, _, err = command(*words, "--out", "again")
+    assert "1 of 2 cells: ramp ones" in err
+    assert command(*words, "--out", "more", "--format", "json")[2][:-1] == []
 
 
 def test_a_damaged_row_is_named_and_computed_again(command, tmp_path):
@@ -291,6 +368,43 @@ def test_a_full_disk_is_one_sentence(command, tmp_path, monkeypatch):
     suffixes = {path.suffix for path in (tmp_path / "runs").rglob("*.*")}
     assert suffixes == {".json", ".safetensors"}
     assert len(load_rows(tmp_path / "runs")) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["tasks"], [*RUN, "--nnz", "1"], [*RUN, "--nnz", "1", "2", "3", "--workers", "2"]],
+    ids=" ".join,
+)
+def test_output_that_cannot_be_written_is_one_sentence(words):
+    for path, sentence in {
+        "/dev/full": ["sparsefit: the output cannot be written: No space left on device"],
+        "closed": [],
+    }.items():
+        if path == "closed":
+            reader, target = os.pipe()
+            os.close(reader)
+        else:
+            target = os.open(path, os.O_WRONLY)
+        process = start(*words, out=target, PYTHONUNBUFFERED="")
+        os.close(target)
+        _, err = process.communicate(timeout=120)
+        assert (process.returncode, err.splitlines()) == (1, sentence)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs a list of processes")
+@pytest.mark.parametrize("delay", [0.05, 0.2, 0.5])
+def test_ctrl_c_while_workers_start_is_one_sentence(delay):
+    nnz = map(str, range(1, 13))
+    process = start(*RUN, "--nnz", *nnz, "--workers", "2", TOYS_PAUSE="1", start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(children.read_text().split()) < 3:  # two workers and one that cleans up after them
+        time.sleep(0.01)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err == "sparsefit: interrupted; finished cells are kept\n"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -386,7 +500,9 @@ def test_figures_draws_into_the_results_folder_and_prints_the_paths(command, tmp
         (["nowhere"], "there are no results in 'nowhere'"),
         (["runs", "--format", "bmp"], "--format"),
         (["runs", "--compare", "ones", "two"], "no results of 'two'"),
-        (["runs", "--threshold", "high"], "--threshold"),
+        (["runs", "--threshold", "high"], "--threshold must be a number, got 'high'"),
+        (["runs", "--threshold", "nan"], "--threshold must be a number, got nan"),
+        (["runs", "--data-dir", ""], "--data-dir must be the name of a folder, got ''"),
         (["runs", "--out", "/proc/figures"], "cannot write figures to /proc/figures"),
     ],
 )
@@ -395,3 +511,12 @@ def test_figures_refuses_in_one_sentence(command, words, sentence):
     code, out, err = command("figures", *words)
     assert (code, out, len(err)) == (2, "", 1)
     assert sentence in err[0]
+
+
+def test_figures_notes_a_damaged_row(command, tmp_path):
+    rows = rows_of(command, "--nnz", 1, 2)
+    path = tmp_path / "runs" / "rows" / f"{rows[0]['run_id']}.json"
+    path.write_text("half a r")
+    code, _, err = command("figures", "runs")
+    assert code == 0
+    assert err == [f"note: {path.relative_to(tmp_path)} is damaged (not JSON) and left out"]

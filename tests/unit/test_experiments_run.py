@@ -1,17 +1,24 @@
 """Sweeps go on, resume, and share work."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from sparsefit.core import memory
+from sparsefit.core.device import check_device
 from sparsefit.core.errors import DataError, OptionError
 from sparsefit.core.network import Network
 from sparsefit.core.setting import Setting
 from sparsefit.experiments import Store, grid, load_rows
-from sparsefit.experiments._machine import check_device
+from sparsefit.experiments import run as run_module
 from sparsefit.experiments.run import run_cells
+from sparsefit.methods.dense import DenseTraining
+from sparsefit.methods.imp import IterativeMagnitudePruning
+from sparsefit.tasks.inr_image import InrImage
 from tests.toys import Absent, Drawn, Full, Ones, Ramp, Together
 
 MEASURED = ("seconds", "peak_mb")
@@ -112,6 +119,19 @@ def test_workers_give_the_same_rows(store, tmp_path):
     for name in names:
         other = tmp_path / "apart" / "networks" / name
         assert other.read_bytes() == (store.folder / "networks" / name).read_bytes()
+
+
+def test_no_more_workers_start_than_there_is_work_for(store, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    started = []
+    apart = run_module._run_apart
+    monkeypatch.setattr(
+        run_module, "_run_apart", lambda jobs, store, n: started.append(n) or apart(jobs, store, n)
+    )
+    for nnz in ([1], [1], [2, 3]):
+        sweep(store, Ones(), nnz=nnz, workers=100)
+    assert started == [2]
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_failing_cell_is_a_row_and_the_sweep_goes_on(store):
@@ -216,3 +236,74 @@ def test_devices_that_are_not_there(monkeypatch, store):
     check_device("cuda:1")
     with pytest.raises(OptionError, match="cuda:0 to cuda:1 on this machine"):
         check_device("cuda:2")
+
+
+# Data in files.
+
+
+def draw_picture(path, shade):
+    Image.new("L", (4, 4), shade).save(path)
+
+
+def test_another_picture_under_the_same_name_is_another_run(store, tmp_path):
+    path = tmp_path / "me.png"
+    rows = []
+    for shade in (50, 200, 200, 50):
+        draw_picture(path, shade)
+        task = InrImage(file=str(path), n_embedding=4)
+        rows += sweep(store, Ones(), task=task, nnz=[1])
+    first, second, again, back = rows
+    assert first["data"] != second["data"]
+    assert first["value"] != second["value"]
+    assert (again, back) == (second, first)
+    assert len(load_rows(store.folder)) == 2
+
+
+def test_files_that_are_missing_are_named_before_anything_is_written(store, tmp_path):
+    with pytest.raises(DataError, match=r"gone\.png"):
+        sweep(store, Ones(), task=InrImage(file=str(tmp_path / "gone.png")))
+    assert not store.folder.exists()
+
+
+# What machines can do.
+
+
+def test_dense_networks_beyond_the_memory_are_skipped_with_the_reason(store, monkeypatch):
+    monkeypatch.setattr(memory, "total_bytes", lambda device: 5 * 4 * (4 * 3 + 3))
+    methods = DenseTraining(epochs=1), IterativeMagnitudePruning(epochs=1)
+    fits = sweep(store, *methods, nnz=[2], hidden=[3])
+    assert {row["status"] for row in fits} == {"finished"}
+    for row in sweep(store, *methods, nnz=[2], hidden=[4]):
+        assert row["status"] == "skipped"
+        assert f"method {row['method']!r} trains a dense network, whose 20 weights" in row["note"]
+
+
+def test_the_memory_of_this_machine():
+    assert 2**28 < memory.total_bytes("cpu") < 2**50
+
+
+# Networks.
+
+
+def test_a_row_without_its_network_is_computed_again(store):
+    before = sweep(store, Ones(), nnz=[1, 2])
+    path = store.network_path(before[1]["run_id"])
+    content = path.read_bytes()
+    path.unlink()
+    notes = []
+    after = sweep(store, Ones(), nnz=[1, 2], on_note=notes.append)
+    assert path.read_bytes() == content
+    assert results(after) == results(before)
+    assert notes == [f"{path} is missing; computed again"]
+
+
+def test_a_skipped_cell_needs_no_network(store):
+    [before] = sweep(store, Ones(trouble="refuse"), nnz=[1])
+    notes = []
+    assert sweep(store, Ones(trouble="refuse"), nnz=[1], on_note=notes.append) == [before]
+    assert notes == []
+
+
+def test_a_method_without_a_budget_keeps_the_budget_of_its_problem(store):
+    rows = sweep(store, Full(), task=Drawn(), nnz=[3, 5])
+    assert [(row["nnz"], row["nnz_found"]) for row in rows] == [(3, 12), (5, 12)]

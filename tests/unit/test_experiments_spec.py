@@ -20,7 +20,7 @@ CELL = Cell(Ramp(), Ones(), Setting(), 3)
 def other_value(info):
     """Return an allowed value that is not the default."""
     candidates = [*info.choices, *{int: range(1, 50), float: [0.25, 0.5, 3.0]}.get(info.type, [])]
-    candidates += {bool: [True, False], str: ["other"]}.get(info.type, [])
+    candidates += {bool: [True, False], str: ["other", "rows"]}.get(info.type, [])
     for value in candidates:
         try:
             info.validate(value)
@@ -41,7 +41,9 @@ def run_id(part):
     [(cls, info) for cls in PARTS for info in option_infos(cls)],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_every_option_of_tasks_and_methods_changes_the_run_id(cls, info):
+def test_every_option_of_tasks_and_methods_changes_the_run_id(cls, info, monkeypatch):
+    if issubclass(cls, Task):  # the content of files counts too, but they are not here
+        monkeypatch.setattr(cls, "fingerprint", "")
     changed = {info.name: other_value(info)}
     try:
         part = cls(**changed)
@@ -98,6 +100,15 @@ def test_run_id_is_stable_between_processes_and_versions():
     json.dumps(CELL.identity)
 
 
+def test_the_content_of_files_counts_and_nothing_in_its_place_where_there_are_none():
+    class Reads(Ramp):
+        fingerprint = "abc"
+
+    assert "data" not in CELL.identity
+    cell = dataclasses.replace(CELL, task=Reads())
+    assert cell.identity == CELL.identity | {"data": "abc"}
+
+
 @pytest.mark.parametrize("nnz", [0, -3, 2.0, True, "4"])
 def test_budget_must_be_a_positive_integer(nnz):
     with pytest.raises(OptionError, match="nnz must be an integer >= 1"):
@@ -120,3 +131,26 @@ def test_missing_budgets_are_named():
         grid([Ramp()], [Ones()], hidden=[1])
     with pytest.raises(SparsefitError, match="--nnz is missing: task 'drawn'"):
         grid([Drawn()], [Full()], hidden=[1])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("seed", 2**31, "an integer between 0 and 2147483647"),
+        ("threads", 100_000, "an integer between 1 and 1024"),
+    ],
+)
+def test_settings_beyond_what_machines_and_generators_take(option, value, allowed):
+    with pytest.raises(OptionError, match=f"{option} must be {allowed}, got {value}"):
+        Setting(**{option: value})
+
+
+@pytest.mark.parametrize("rounds", [0, 0.5, 1, 2.0, 30])
+def test_rounds_of_pruning(rounds):
+    assert list_methods()["imp"](prune_iters=rounds).prune_iters == rounds
+
+
+@pytest.mark.parametrize("rounds", [-1, -0.5, 1.5, 2.5, float("inf")])
+def test_rounds_of_pruning_that_would_have_to_be_rounded(rounds):
+    with pytest.raises(OptionError, match="whole and >= 0, or between 0 and 1"):
+        list_methods()["imp"](prune_iters=rounds)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.problem import Problem
 from sparsefit.figures import FORMATS
 from sparsefit.figures._panels import make_panels
+from sparsefit.figures._style import SETTINGS
 from sparsefit.figures.curves import curves
 from sparsefit.figures.draw import draw_all
-from sparsefit.figures.heatmaps import comparison, heatmap, make_grid
+from sparsefit.figures.heatmaps import comparison, heatmap, make_grid, success_rate
+from sparsefit.figures.images import fitted_images
 
 
 def make_row(**changes: Any) -> dict[str, Any]:
@@ -72,16 +79,12 @@ def test_skipped_failed_and_missing_cells_have_marks_of_their_own_and_no_number(
 
 
 def test_success_is_the_share_of_seeds_at_least_as_good():
-    from sparsefit.figures.heatmaps import success_rate
-
     values = [29.9, 30.0, 31.0, 40.0]
     [panel] = make_panels([make_row(seed=i, value=v) for i, v in enumerate(values)])
     assert texts_of(success_rate(panel, panel.series[0], "value", 30.0).axes[0]) == ["0.75"]
 
 
 def test_success_of_an_error_is_at_most_the_threshold():
-    from sparsefit.figures.heatmaps import success_rate
-
     rows = [
         make_row(task="gaussian-sparse", metric="relative-error", seed=i, value=v)
         for i, v in enumerate([1e-9, 1e-6, 1e-3, 1.0])
@@ -116,7 +119,8 @@ def test_options_that_differ_name_the_series_and_the_panels():
 
 
 def test_curves_show_the_best_constant_and_networks_without_a_budget():
-    [panel] = make_panels([make_row(), make_row(method="dense", nnz=400, value=50.0)])
+    rows = [make_row(task="mnist"), make_row(task="mnist", method="dense", nnz=400, value=50.0)]
+    [panel] = make_panels(rows)
     [axes] = curves(panel, "value").axes
     assert [line.get_label() for line in axes.lines] == ["aiht", "best constant", "dense"]
     assert [float(line.get_ydata()[0]) for line in axes.lines] == [20.0, 10.0, 50.0]
@@ -169,3 +173,72 @@ def test_image_tasks_without_their_data_get_a_note_and_the_other_figures(tmp_pat
     assert len(paths) == 3
     assert len(notes) == 1
     assert "gone.png" in notes[0]
+
+
+def test_networks_without_a_budget_are_a_line_where_each_budget_has_its_own_problem():
+    dense = [
+        make_row(method="dense", nnz=nnz, seed=seed, value=float(10 * nnz + seed))
+        for nnz in (10, 5)
+        for seed in (0, 2)
+    ]
+    [panel] = make_panels([make_row(), *dense])
+    [axes] = curves(panel, "value").axes
+    line = axes.lines[-1]
+    assert line.get_label() == "dense"
+    assert line.get_xydata().tolist() == [[5.0, 51.0], [10.0, 101.0]]
+
+
+def test_rows_of_other_data_are_another_panel():
+    rows = [make_row(task="mnist", data=name) for name in ("abc", "xyz")]
+    assert [panel.title for panel in make_panels(rows)] == ["mnist (data abc)", "mnist (data xyz)"]
+
+
+def test_an_image_file_that_changed_is_noted_in_place_of_a_wrong_original(tmp_path):
+    path = tmp_path / "me.png"
+    Image.new("L", (4, 4)).save(path)
+    rows = [make_row(task="inr-image", task_options={"file": str(path)}, data="0123456789abcdef")]
+    notes: list[str] = []
+    draw_all(put_rows(tmp_path, rows), on_note=notes.append)
+    assert len(notes) == 1
+    assert "is not what it was when the networks were fitted" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [([0, 50], "neither"), ([-30, 0], "min"), ([0, 60], "max"), ([-30, 60], "both")],
+)
+def test_the_colour_bar_says_where_values_lie_beyond_it(values, ends):
+    [panel] = make_panels([make_row(nnz=number, value=v) for number, v in enumerate(values, 1)])
+    figure = heatmap(panel, panel.series[0], "value")
+    assert figure.axes[0].images[0].colorbar.extend == ends
+
+
+@pytest.mark.parametrize("n_budgets", [1, 12])
+def test_no_title_is_cut_off(n_budgets):
+    long = {"file": "a/rather/long/path/to/a/picture.jpg", "sigma": 0.5}
+    imp = {"score": "pruned", "schedule": "constant"}
+    rows = [
+        make_row(task="inr-image", method=method, nnz=nnz, task_options=options, method_options=m)
+        for nnz in range(1, n_budgets + 1)
+        for options in (long, {"file": None, "sigma": 1.0})
+        for method, m in (("aiht", {}), ("imp", imp), ("imp", {"score": "x", "schedule": "y"}))
+    ]
+    panel = make_panels(rows)[0]
+    problem = Problem(np.zeros((16, 2)), np.zeros((16, 1)), image_shape=(4, 4))
+    with mpl.rc_context(SETTINGS):
+        for figure in (
+            heatmap(panel, panel.series[1], "value"),
+            success_rate(panel, panel.series[1], "value", 30.0),
+            comparison(panel, *panel.series[1:], "value"),
+            curves(panel, "value"),
+            fitted_images(panel, 2, 0, "value", problem, Path("nowhere")),
+        ):
+            FigureCanvasAgg(figure).draw()
+            page = figure.bbox
+            titles = [figure._suptitle, *(axes.title for axes in figure.axes)]
+            titles += [axes.yaxis.label for axes in figure.axes if axes.get_visible()]
+            for title in (*titles, *figure.legends):
+                box = title.get_window_extent()
+                assert box.x0 >= page.x0 - 1, title
+                assert box.x1 <= page.x1 + 1, title
+                assert box.y1 <= page.y1 + 1, title

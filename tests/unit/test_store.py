@@ -88,8 +88,9 @@ def test_a_damaged_row_is_named_and_set_aside(store, damage, why):
     path = store.row_path(row["run_id"])
     damaged = damage(path.read_text())
     path.write_text(damaged)
-    with pytest.warns(UserWarning, match=path.name):
+    with pytest.warns(UserWarning, match=path.name) as caught:
         assert sparsefit.load_rows(store.folder) == []
+    assert caught[0].filename == __file__
     found, [sentence] = find(store, row)
     assert found == {}
     assert str(path) in sentence
@@ -155,3 +156,31 @@ def test_row_files_are_plain_json(store):
     store.put_row(row_of(3))
     [path] = (store.folder / "rows").iterdir()
     assert json.loads(path.read_text())["note"] == "a note"
+
+
+def test_a_folder_in_place_of_a_row_is_damage(store):
+    row = row_of(3)
+    path = store.row_path(row["run_id"])
+    path.mkdir(parents=True)
+    notes = []
+    assert sparsefit.load_rows(store.folder, on_damage=notes.append) == []
+    assert notes == [f"{path} is damaged (Is a directory) and left out"]
+    found, [sentence] = find(store, row)
+    assert found == {}
+    assert "Is a directory" in sentence
+    assert not path.exists()
+    store.put_row(row)
+    assert find(store, row)[0] == {row["run_id"]: row}
+
+
+def test_a_damaged_row_that_cannot_be_renamed(store, monkeypatch):
+    row = row_of(3)
+    store.put_row(row)
+    store.row_path(row["run_id"]).write_text("")
+
+    def refuse(self, target):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(StoreError, match=r"is damaged and cannot be renamed to .*: Permission"):
+        find(store, row)

@@ -12,6 +12,8 @@ from sparsefit.tasks.binary_cifar10 import BinaryCifar10
 from sparsefit.tasks.binary_mnist import BinaryMnist
 from sparsefit.tasks.digits import Digits
 from sparsefit.tasks.fashion_mnist import FashionMnist
+from sparsefit.tasks.inr_cifar10 import InrCifar10
+from sparsefit.tasks.inr_mnist import InrMnist
 from sparsefit.tasks.mnist import Mnist
 from tests.image_files import BATCHES, write_cifar, write_idx_set
 
@@ -134,3 +136,34 @@ def test_digits_are_split_once_for_all(folder):
     assert np.array_equal(first.X, other.X)
     share = np.bincount(first.y) / len(first.y) - np.bincount(first.y_test) / len(first.y_test)
     assert np.abs(share).max() < 0.005
+
+
+@pytest.mark.parametrize("task", [Mnist, FashionMnist, BinaryMnist, InrMnist])
+def test_the_fingerprint_is_of_the_content_of_idx_files(task, tmp_path):
+    for name, options in {"a": {}, "b": {"zipped": True}, "c": {"seed": 1}}.items():
+        write_idx_set(tmp_path / name, *LABELS, **options)
+    a, b, c = (task(data_dir=str(tmp_path / name)).fingerprint for name in "abc")
+    assert a == b != c
+    assert len(a) == 16
+    with pytest.raises(DataError, match="lacks"):
+        task(data_dir=str(tmp_path)).fingerprint  # noqa: B018
+
+
+@pytest.mark.parametrize("task", [BinaryCifar10, InrCifar10])
+def test_the_fingerprint_is_of_the_content_of_the_batches(task, tmp_path):
+    for name in "abc":
+        write_cifar(tmp_path / name)
+    path = tmp_path / "c" / "test_batch.bin"
+    content = bytearray(path.read_bytes())
+    content[1] ^= 1
+    path.write_bytes(content)
+    a, b, c = (task(data_dir=str(tmp_path / name)).fingerprint for name in "abc")
+    assert a == b != c
+
+
+def test_files_are_read_once_per_task_for_their_fingerprint(tmp_path):
+    task = Mnist(data_dir=str(tmp_path))
+    write_idx_set(tmp_path, *LABELS)
+    before = task.fingerprint
+    write_idx_set(tmp_path, *LABELS, seed=1)
+    assert task.fingerprint == before != replace(task).fingerprint

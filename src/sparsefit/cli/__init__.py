@@ -17,7 +17,7 @@ from sparsefit._version import __version__
 from sparsefit.cli._flags import Parser, flag, parse
 from sparsefit.core.errors import OptionError, SparsefitError
 
-USAGE_ERROR, INTERRUPTED = 2, 130
+OUTPUT_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,22 +32,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0, or 1 if results could not be written, 2 for a mistake in the request, 130
-        after Ctrl-C. Each but 0 comes with one sentence on stderr.
+        after Ctrl-C. Each but 0 comes with one sentence on stderr, unless the reader of the output
+        has gone.
     """
     try:
-        parser, commands = _make_parser()
-        arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
-        return int(arguments.handler(arguments))
+        try:
+            parser, commands = _make_parser()
+            arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
+            return int(arguments.handler(arguments))
+        finally:
+            # What cannot be written is to be known here, not when Python exits.
+            print(end="", flush=True)
     except OptionError as error:
         return _fail(f"{flag(error.name)} must be {error.allowed}, got {error.value!r}")
     except SparsefitError as error:
         return _fail(str(error), getattr(error, "exit_code", USAGE_ERROR))
     except KeyboardInterrupt:
         return _fail("interrupted; finished cells are kept", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone; keep Python from failing once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        # Errors of files that name none are of the output, which may still hold what it could not
+        # write: keep Python from trying once more when it exits.
+        if error.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return OUTPUT_ERROR
+        where = error.filename or "the output cannot be written"
+        return _fail(f"{where}: {error.strerror or error}", OUTPUT_ERROR)
 
 
 def _make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from sparsefit.core.errors import OptionError, SparsefitError, near_match
 from sparsefit.core.options import OptionInfo, Options, option_infos
 
 O = TypeVar("O", bound=Options)  # noqa: E741
+T = TypeVar("T")
 
 METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: ""}
 
@@ -24,7 +26,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise one sentence in place of printing the usage."""
-        raise SparsefitError(re.sub(r"^argument ([^:]+):", r"\1:", message))
+        message = re.sub(r"^argument ", "", message)
+        raise SparsefitError(
+            message.replace(": ignored explicit argument", " is a switch and takes no value, got")
+        )
 
 
 def flag(name: str) -> str:
@@ -65,17 +70,44 @@ def _dashed(word: str) -> str:
     return name.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
-def integers(name: str, low: int) -> Callable[[str], int]:
-    """Return a converter for integers >= `low` that names the flag in its error."""
+def integers(name: str, low: int, high: int | None = None) -> Callable[[str], int]:
+    """Return a converter for integers from `low` to `high` that names the flag in its error."""
+    allowed = f"an integer >= {low}" if high is None else f"an integer between {low} and {high}"
 
     def convert(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            raise OptionError(name, text, f"an integer >= {low}") from None
-        if value < low:
-            raise OptionError(name, value, f"an integer >= {low}")
+            raise OptionError(name, text, allowed) from None
+        if value < low or (high is not None and value > high):
+            raise OptionError(name, value, allowed)
         return value
+
+    return convert
+
+
+def finite(name: str) -> Callable[[str], float]:
+    """Return a converter for finite numbers that names the flag in its error."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise OptionError(name, text, "a number") from None
+        if not math.isfinite(value):
+            raise OptionError(name, value, "a number")
+        return value
+
+    return convert
+
+
+def filled(name: str, make: Callable[[str], T]) -> Callable[[str], T]:
+    """Return a converter for names of folders that refuses an empty one."""
+
+    def convert(text: str) -> T:
+        if not text:
+            raise OptionError(name, text, "the name of a folder")
+        return make(text)
 
     return convert
 

@@ -7,26 +7,24 @@ import csv
 import json
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sparsefit.cli._table import print_table
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-    from rich.table import Table
 
     from sparsefit.experiments.spec import Cell
 
 Format = Literal["json", "csv", "table"]
-COLUMNS = (
-    "task", "method", "hidden", "nnz", "seed", "metric", "value", "constant_value",
-    "nnz_found", "exact", "status", "seconds",
-)  # fmt: skip
-# What a narrow terminal does without, first to last.
-DISPENSABLE = ("metric", "nnz_found", "seconds", "exact", "constant_value", "seed")
+# Seconds between lines of progress where there is no bar.
+PROGRESS_PERIOD = 10.0
+MOST_REASONS = 3
 
 
 def run_sweep(
@@ -62,8 +60,13 @@ def run_sweep(
             on_progress=reporter.progress,
             on_note=note,
         )
+    reasons = _reasons(rows, out)
     if format == "table":
         print_table(rows)
+        print(*reasons, sep="\n", end="\n" if reasons else "")
+    else:
+        for reason in reasons[:MOST_REASONS]:
+            note(reason)
     note(_summary(rows, out))
     return rows
 
@@ -92,13 +95,12 @@ class _Reporter:
 
     def __init__(self, format: Format, n_cells: int):
         self._format, self._n_cells = format, n_cells
-        self._csv = csv.DictWriter(sys.stdout, FIELDS, extrasaction="ignore", lineterminator="\n")
+        self._csv: csv.DictWriter | None = None
         self._dense_told = False
         self._bar: Progress | None = None
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> _Reporter:
-        if self._format == "csv":
-            self._csv.writeheader()
         # Rows that stream over a terminal are progress enough, and a bar would cut through them.
         streams = self._format != "table" and sys.stdout.isatty()
         if sys.stderr.isatty() and not streams:
@@ -113,15 +115,29 @@ class _Reporter:
         if self._format == "json":
             print(json.dumps(row, allow_nan=False), flush=True)
         elif self._format == "csv":
-            self._csv.writerow({name: _flat(row.get(name)) for name in FIELDS})
-            sys.stdout.flush()
+            self._write_csv(row)
         if DENSE_NOTE in row["note"] and not self._dense_told:
             self._dense_told = True
             note(f"note: nnz {row['nnz']} with hidden {row['hidden']}: {row['note']}")
 
+    def _write_csv(self, row: Row) -> None:
+        if self._csv is None:
+            # With the first row: a request that is refused prints nothing.
+            self._csv = csv.DictWriter(sys.stdout, (*FIELDS, "info"), lineterminator="\n")
+            self._csv.writeheader()
+        line = {name: _flat(row.get(name)) for name in FIELDS}
+        # Which further facts there are differs between tasks and methods, so they share a column.
+        info = {name: value for name, value in row.items() if name not in FIELDS}
+        self._csv.writerow(line | {"info": _flat(info or None)})
+        sys.stdout.flush()
+
     def progress(self, cells_done: float, message: str) -> None:
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=cells_done, description=message)
+        elif self._format == "table" and time.monotonic() >= self._last_line + PROGRESS_PERIOD:
+            # Where rows stream to stdout they are progress enough.
+            self._last_line = time.monotonic()
+            note(f"{cells_done:.4g} of {_cells(self._n_cells)}: {message}")
 
 
 def _start_bar(n_cells: int) -> Progress:
@@ -148,49 +164,26 @@ def _flat(value: object) -> object:
     return json.dumps(value) if isinstance(value, (dict, list)) else value
 
 
-def print_table(rows: Sequence[Row]) -> None:
-    """Print rows as a table on stdout, with the notes of cells that have no result below it."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    # Files and pipes have no width; a table there is not to be cut.
-    console = console if console.is_terminal else Console(width=160, highlight=False)
-    columns = [name for name in COLUMNS if any(row.get(name) is not None for row in rows)]
-    dispensable = [name for name in DISPENSABLE if name in columns]
-    table = _table(rows, columns)
-    unbounded = console.options.update(max_width=10_000)
-    while dispensable and console.measure(table, options=unbounded).maximum > console.width:
-        columns.remove(dispensable.pop(0))
-        table = _table(rows, columns)
-    console.print(table)
-    for text, count in Counter(row["note"] for row in rows if row["value"] is None).items():
-        console.print(f"{count} without a result: {text}", markup=False)
-
-
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    for name in columns:
-        numeric = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
-        heading = name.replace("_", "\n")
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_cell_text(row.get(name)) for name in columns))
-    return table
-
-
-def _cell_text(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _summary(rows: Sequence[Row], out: Path | None) -> str:
     counts = Counter(row["status"] for row in rows)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     where = f"; results in {out}" if out else ""
-    return f"{len(rows)} cells: {parts}{where}"
+    return f"{_cells(len(rows))}: {parts}{where}"
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" + "s" * (count != 1)
+
+
+def _reasons(rows: Sequence[Row], out: Path | None) -> list[str]:
+    """Return a line per different note of cells without a result, with the log of the first."""
+    by_note: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["value"] is None:
+            by_note.setdefault(row["note"], []).append(row)
+    lines = []
+    for text, own in by_note.items():
+        log = Store(out).log_path(own[0]["run_id"]) if out else None
+        where = f" (log: {log})" if log and own[0]["status"] == "failed" and log.exists() else ""
+        lines.append(f"{len(own)} without a result: {text}{where}")
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sparsefit.cli._flags import filled, finite
 from sparsefit.figures import FORMATS, SCORES
 
 
@@ -18,8 +19,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="results folder")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the files go (default DIR/figures)"
-    )
+        "--out", type=filled("out", Path), metavar="DIR",
+        help="where the files go (default DIR/figures)",
+    )  # fmt: skip
     parser.add_argument(
         "--format", nargs="+", choices=FORMATS, default=["png"], metavar="FORMAT",
         help=f"one or more of {', '.join(FORMATS)} (default png)",
@@ -29,14 +31,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="value: on fresh rows where the task has them (the default); train_value",
     )  # fmt: skip
     parser.add_argument(
-        "--threshold", type=float, metavar="NUMBER",
+        "--threshold", type=finite("threshold"), metavar="NUMBER",
         help="a seed that scores at least as well is a success (default: by the metric)",
     )  # fmt: skip
     parser.add_argument(
         "--compare", nargs=2, metavar=("A", "B"),
         help="draw the difference of these two methods (default: the first and each other one)",
     )  # fmt: skip
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with the files of image tasks")
+    parser.add_argument(
+        "--data-dir", type=filled("data_dir", str), metavar="DIR",
+        help="folder with the files of image tasks",
+    )  # fmt: skip
     parser.set_defaults(handler=draw)
 
 

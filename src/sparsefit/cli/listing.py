@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsefit.cli._flags import flag
+from sparsefit.cli._flags import filled, flag
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import option_infos
 from sparsefit.methods import find_method, list_methods
@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("show", help="show one result")
     parser.add_argument("run", metavar="RUN", help="run id, the start of one, or a row's file")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs"), metavar="DIR",
+        "--out", type=filled("out", Path), default=Path("runs"), metavar="DIR",
         help="results folder (default runs)",
     )  # fmt: skip
     parser.set_defaults(handler=show)

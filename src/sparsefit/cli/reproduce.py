@@ -6,8 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from sparsefit.cli._flags import integers
-from sparsefit.cli.run import FORMATS
+from sparsefit.cli._flags import filled, integers
+from sparsefit.cli.run import FORMATS, MOST_WORKERS
 from sparsefit.experiments.recipe import SCALES, find_recipe, list_recipes
 
 EXAMPLE = "Example: sparsefit reproduce figure1 --scale tiny"
@@ -28,14 +28,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="tiny: two minutes (the default); small: twenty; paper: the grid of the paper",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="results folder (default runs/RECIPE-SCALE)"
-    )
+        "--out", type=filled("out", Path), metavar="DIR",
+        help="results folder (default runs/RECIPE-SCALE)",
+    )  # fmt: skip
     parser.add_argument(
-        "--workers", type=integers("workers", 1), default=_n_cores(), metavar="N",
+        "--workers", type=integers("workers", 1, MOST_WORKERS), default=_n_cores(), metavar="N",
         help="cells computed at a time (default: as many as cores)",
     )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, help="what to print, as in sparsefit run")
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with the files of the tasks")
+    parser.add_argument(
+        "--data-dir", type=filled("data_dir", str), metavar="DIR",
+        help="folder with the files of the tasks",
+    )  # fmt: skip
     parser.add_argument("--device", metavar="DEVICE", help="cpu (the default), cuda, cuda:N, mps")
     parser.set_defaults(handler=reproduce)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags, integers
-from sparsefit.core.errors import SparsefitError
+from sparsefit.cli._flags import OptionFlags, filled, integers
+from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.options import Options
-from sparsefit.core.setting import Setting
+from sparsefit.core.setting import LARGEST_SEED, Setting
 from sparsefit.methods import Method, find_method, list_methods
 from sparsefit.tasks import Task, find_task, list_tasks
 
+# Processes that an ordinary machine survives.
+MOST_WORKERS = 1024
 FORMATS = ("table", "json", "csv")
 EXAMPLE = "Example: sparsefit run --task planted --method aiht --hidden 10 50 --nnz 20 --seeds 0 1"
 
@@ -54,26 +56,26 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         help="budgets: the most nonzero weights that a network may have",
     )  # fmt: skip
     group.add_argument(
-        "--seeds", "--seed", "--seedlist", nargs="+", default=[0], type=integers("seeds", 0),
-        metavar="SEED", help="random seeds (default 0)",
+        "--seeds", "--seed", "--seedlist", nargs="+", default=[0], metavar="SEED",
+        type=integers("seeds", 0, LARGEST_SEED), help="random seeds (default 0)",
     )  # fmt: skip
 
 
 def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
+        "--out", type=filled("out", Path), default=Path("runs"), metavar="DIR",
         help="results folder (default runs)",
-    )
-    group.add_argument("--expname", metavar="NAME", help="keep the results in DIR/NAME instead")
+    )  # fmt: skip
+    group.add_argument(
+        "--expname", type=filled("expname", _below), default=Path(), metavar="NAME",
+        help="keep the results in DIR/NAME instead",
+    )  # fmt: skip
     group.add_argument(
         "--save-results", action=argparse.BooleanOptionalAction, default=True,
         help="keep the results (the default)",
     )  # fmt: skip
     group.add_argument(
-        "--workers", type=integers("workers", 1), default=1, metavar="N",
+        "--workers", type=integers("workers", 1, MOST_WORKERS), default=1, metavar="N",
         help="cells computed at a time, each with --threads threads (default 1)",
     )  # fmt: skip
     group.add_argument(
@@ -81,6 +83,13 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         help="what to print: a table (default on a terminal), or a line per cell as it ends, "
         "of JSON (default elsewhere) or CSV",
     )  # fmt: skip
+
+
+def _below(name: str) -> Path:
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise OptionError("expname", name, "the name of a folder below that of --out")
+    return path
 
 
 def _option_flags() -> OptionFlags:
@@ -104,7 +113,6 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     built_methods = [flags.make(method, arguments) for method in methods]
     for unused in flags.unused([Setting, *tasks, *methods], arguments):
         note(f"note: {unused} has no effect on the chosen tasks and methods")
-    out = arguments.out / arguments.expname if arguments.expname else arguments.out
     cells = grid(
         built_tasks,
         built_methods,
@@ -115,7 +123,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     )
     rows = run_sweep(
         cells,
-        out=out if arguments.save_results else None,
+        out=arguments.out / arguments.expname if arguments.save_results else None,
         workers=arguments.workers,
         format=arguments.format,
     )

@@ -46,5 +46,5 @@ def by_name(kind: str, found: dict[str, type[Any]], name: str) -> type[Any]:
     for cls in found.values():
         if wanted in (cls.name, *cls.aliases):
             return cls
-    hint = near_match(wanted, found)
+    hint = near_match(wanted, [name for cls in found.values() for name in (cls.name, *cls.aliases)])
     raise SparsefitError(f"unknown {kind} {name!r}{hint}; there are {', '.join(found)}")

@@ -7,6 +7,8 @@ kept or made again, so the user's budget may rule them freely without changing o
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,16 @@ def units_per_tile(n_inputs: int) -> int:
     (128, 8)
     """
     return max(1, min(_UNITS_PER_TILE, _TILE_BYTES // (8 * n_inputs)))
+
+
+def total_bytes(device: str) -> int | None:
+    """Return how much memory a device has in all; None where that cannot be told."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # Windows has no sysconf
+        return None
 
 
 class Workspace:

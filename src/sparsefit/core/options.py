@@ -37,7 +37,7 @@ def above(low: float) -> Check:
 
 def between(low: float, high: float) -> Check:
     """Numbers in the closed interval from `low` to `high`."""
-    return Check(lambda v: low <= v <= high, f"between {low:g} and {high:g}")
+    return Check(lambda v: low <= v <= high, f"between {low} and {high}")
 
 
 def option(
@@ -58,6 +58,9 @@ def option(
     """
     metadata = {"help": help, "aliases": aliases, "check": check}
     return field(default=default, metadata=metadata)
+
+
+_NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ class OptionInfo:
         if self.choices:
             words = "one of " + ", ".join(map(str, self.choices))
         else:
-            noun = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
-            words = noun[self.type] + (f" {self.check.allowed}" if self.check else "")
+            condition = "that is not empty" if self.type is str else ""
+            condition = self.check.allowed if self.check else condition
+            words = f"{_NOUNS[self.type]} {condition}".rstrip()
         return words + (" (or none)" if self.optional and self.default is not None else "")
 
     def validate(self, value: Any) -> None:
@@ -105,11 +109,12 @@ class OptionInfo:
             good = value in self.choices
         elif self.type is float:
             good = isinstance(value, (int, float)) and not isinstance(value, bool)
-            good = good and not math.isnan(value)
+            good = good and math.isfinite(value)
         elif self.type is int:
             good = isinstance(value, int) and not isinstance(value, bool)
         else:
-            good = isinstance(value, self.type)
+            # Nothing has an empty name, and as a path it would mean the current folder.
+            good = isinstance(value, self.type) and value != ""
         if not good or (self.check is not None and not self.check.holds(value)):
             raise OptionError(self.name, value, self.allowed)
 

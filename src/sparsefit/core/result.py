@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
@@ -56,6 +56,8 @@ class Fit:
         Training loss by iteration or epoch; may be empty.
     note : str
         One sentence for the user, where there is something to say.
+    info : dict
+        Further facts on the fit that go into the row, by name.
     """
 
     network: Network
@@ -63,3 +65,4 @@ class Fit:
     n_iter: int
     history: tuple[float, ...] = field(default=(), repr=False)
     note: str = ""
+    info: dict[str, Any] = field(default_factory=dict, repr=False)

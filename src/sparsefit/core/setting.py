@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sparsefit.core.options import Options, at_least, option
+from sparsefit.core.options import Options, at_least, between, option
 
 # Enough for the patterns and support columns of a thousand units on 50000 rows; with torch
 # itself, hundreds of millions of candidate weights stay well below a gigabyte.
 MEMORY_MB = 320
+# NumPy's old generator, which the paper's draws are made with, takes 32 bits; tasks add to it.
+LARGEST_SEED = 2**31 - 1
+# Above what any machine gains from; each thread takes memory and a process id.
+MOST_THREADS = 1024
 
 
 def no_progress(fraction: float, message: str) -> None:
@@ -30,7 +34,9 @@ class Setting(Options):
     hidden: int = option(100, "hidden units in each hidden layer, m", check=at_least(1))
     layers: int = option(1, "number of hidden layers", aliases=("num-layers",), check=at_least(1))
     bias: bool = option(False, "give every hidden unit a bias, counted in the budget")
-    seed: int = option(0, "random seed of the data draw and of the method", check=at_least(0))
+    seed: int = option(
+        0, "random seed of the data draw and of the method", check=between(0, LARGEST_SEED)
+    )
     dtype: Literal["float32", "float64"] | None = option(
         None, "precision of the computation; default: the method's own"
     )
@@ -38,7 +44,7 @@ class Setting(Options):
     threads: int = option(
         1,
         "computing threads per cell; sums are rounded in another order when it changes",
-        check=at_least(1),
+        check=between(1, MOST_THREADS),
     )
     memory_mb: int = option(
         MEMORY_MB,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,14 @@ def read_photo(file: str | None, size: int, *, grayscale: bool = False) -> np.nd
     ) as error:  # fmt: skip
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{file} cannot be read as an image: {reason}") from error
+
+
+def read_bytes(file: str) -> bytes:
+    """Return the content of a file; raise `DataError` if it cannot be read."""
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise DataError(f"{file} cannot be read as an image: {error.strerror}") from error
 
 
 def _channels(image: Image.Image, grayscale: bool) -> list[np.ndarray]:

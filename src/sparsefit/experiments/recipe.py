@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Recipe:
 
     A file ``recipes/<name>.toml`` has a ``title``, the ``score`` that its figures show, and for
     each scale a list of sweeps. A sweep has a ``task`` and ``methods``, tables of a ``name`` and
-    options; ``hidden``, ``nnz`` and ``seeds``; and maybe a ``setting``, a table of options.
+    options, of a method also lists of values, for all their combinations; ``hidden``, ``nnz`` and
+    ``seeds``; and maybe a ``setting``, a table of options.
 
     Attributes
     ----------
@@ -69,19 +71,26 @@ class Recipe:
             raise SparsefitError(f"--scale must be one of {known} for {self.name}, got {scale!r}")
         cells: list[Cell] = []
         for sweep in self.sweeps[scale]:
-            task = _make(find_task(sweep["task"]["name"]), sweep["task"], data_dir)
-            methods = [_make(find_method(m["name"]), m, data_dir) for m in sweep["methods"]]
+            [task] = _make(find_task(sweep["task"]["name"]), sweep["task"], data_dir)
+            methods = [
+                method
+                for table in sweep["methods"]
+                for method in _make(find_method(table["name"]), table, data_dir)
+            ]
             options = {**sweep.get("setting", {}), **(setting or {})}
             axes = {name: sweep[name] for name in ("hidden", "nnz", "seeds")}
             cells += grid([task], methods, setting=Setting(**options), **axes)
         return cells
 
 
-def _make(cls: type[O], table: Mapping[str, Any], data_dir: str | None) -> O:
+def _make(cls: type[O], table: Mapping[str, Any], data_dir: str | None) -> list[O]:
+    """Return an instance for every combination of the options that have lists of values."""
     options = {name: value for name, value in table.items() if name != "name"}
     if data_dir is not None and any(info.name == "data_dir" for info in option_infos(cls)):
         options["data_dir"] = data_dir
-    return cls(**options)
+    choices = [value if isinstance(value, list) else [value] for value in options.values()]
+    combinations = itertools.product(*choices)
+    return [cls(**dict(zip(options, values, strict=True))) for values in combinations]
 
 
 def _files() -> dict[str, Any]:

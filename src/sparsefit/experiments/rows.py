@@ -42,6 +42,7 @@ def empty_row(cell: Cell, status: Status, note: str) -> Row:
         "dtype": cell.dtype,
         "device": setting.device,
         "threads": setting.threads,
+        "data": cell.task.fingerprint or None,
         "task_options": plain(result_options(cell.task)),
         "method_options": plain(result_options(cell.method)),
         "version": __version__,
@@ -91,10 +92,10 @@ def result_row(
         "n_iter": fit.n_iter,
     }
     if not cell.method.uses_budget:
-        row["nnz"] = network.nnz
+        row["nnz"] = cell.nnz or network.nnz
     elif row["dense"]:
         row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
-    return plain(row | problem.info)
+    return plain(row | problem.info | fit.info)
 
 
 def _compare(problem: AnyProblem, network: Network) -> tuple[dict[str, float], Overlap | None]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
+from sparsefit.core.device import check_device, limited_threads
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting, no_progress
-from sparsefit.experiments._machine import (
-    check_device,
-    limited_threads,
-    peak_memory_mb,
-    reset_peak_memory,
-)
+from sparsefit.experiments._machine import peak_memory_mb, reset_peak_memory
 from sparsefit.experiments.spec import Cell
 from sparsefit.experiments.store import Row, Store, StoreError
 from sparsefit.tasks._base import SkipCell, Task
@@ -85,7 +84,9 @@ def run_cells(
         on_row(row)
     on_progress(len(rows), "")
     jobs = list(group(missing))
-    if workers == 1:
+    # All workers start at once: no more of them than there is work for.
+    workers = min(workers, len(jobs))
+    if workers <= 1:
         new_rows = _run_here(jobs, store, on_progress, n_done=len(rows))
     else:
         new_rows = _run_apart(jobs, store, workers)
@@ -122,11 +123,11 @@ def load_problem(cell: Cell) -> AnyProblem:
     """Return the data of a cell; those of the last task and seed are kept for the next cell."""
     if cell.task.draws_truth:
         return cell.task.load(cell.setting, cell.nnz or 1)
-    return _shared_problem(cell.task, cell.setting.seed)
+    return _shared_problem(cell.task, cell.task.fingerprint, cell.setting.seed)
 
 
 @lru_cache(maxsize=1)
-def _shared_problem(task: Task, seed: int) -> AnyProblem:
+def _shared_problem(task: Task, fingerprint: str, seed: int) -> AnyProblem:
     return task.load(Setting(seed=seed), 1)
 
 
@@ -151,15 +152,16 @@ def _run_apart(jobs: list[Job], store: Store, workers: int) -> Iterator[Row]:
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    if not jobs:
-        return
     threads = max(job[0].setting.threads for job in jobs)
     try:
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=threads):
             # One job at a time: a batch would hold back the rows of its first jobs.
             parallel = Parallel(return_as="generator_unordered", batch_size=1)
-            for rows in parallel(delayed(_job_in_worker)(job, store) for job in jobs):
-                yield from rows
+            with _ignoring_interrupts():
+                finished = parallel(delayed(_job_in_worker)(job, store) for job in jobs)
+            with _closing_quietly(finished):
+                for rows in finished:
+                    yield from rows
     except TerminatedWorkerError as error:
         raise StoreError(
             "a worker process was killed, perhaps for lack of memory; finished cells are kept, "
@@ -167,8 +169,35 @@ def _run_apart(jobs: list[Job], store: Store, workers: int) -> Iterator[Row]:
         ) from error
 
 
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C: here for a moment, and for good in the processes that are started meanwhile.
+
+    Ctrl-C reaches all processes; the parent alone answers it and ends the workers.
+    """
+    if threading.current_thread() is not threading.main_thread():  # others may not set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _closing_quietly(generator: Generator[T, None, None]) -> Iterator[None]:
+    """Close a generator of joblib without its warning that results were not used."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            generator.close()
+
+
 def _job_in_worker(job: Job, store: Store) -> list[Row]:
-    # Ctrl-C reaches all processes; the parent alone answers it and ends the workers.
+    # For processes that do not inherit this from the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return list(run_job(job, store))
 

@@ -55,9 +55,15 @@ class Cell:
     def identity(self) -> dict[str, Any]:
         """Everything that changes the result of the cell, by name.
 
-        Memory, workers and the place of data files do not. Of the device only the kind counts.
+        Memory, workers and the place of data files do not, but their content does. Of the device
+        only the kind counts.
+
+        Raises
+        ------
+        DataError
+            If the files of the task are missing or damaged.
         """
-        setting = self.setting
+        setting, data = self.setting, self.task.fingerprint
         return {
             "task": _identity(self.task),
             "method": _identity(self.method),
@@ -69,7 +75,7 @@ class Cell:
             "device": setting.device.partition(":")[0],
             "threads": setting.threads,
             "nnz": self.nnz,
-        }
+        } | ({"data": data} if data else {})
 
     @cached_property
     def run_id(self) -> str:

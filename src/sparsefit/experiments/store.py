@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.result import Status
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
@@ -26,13 +27,15 @@ FIELDS = (
     "metric", "value", "train_value", "constant_value", "constant_train_value",
     "nnz_found", "n_params", "dense", "status", "seconds", "peak_mb",
     "support_recall", "support_precision", "exact", "n_iter", "note",
-    "dtype", "device", "threads", "task_options", "method_options", "version",
+    "dtype", "device", "threads", "data", "task_options", "method_options", "version",
 )  # fmt: skip
 
 DENSE_NOTE = "the budget is at least the number of parameters: the network is dense"
 
 # A row without one of these is damaged; the other fields may differ between versions.
 REQUIRED = ("run_id", "task", "method", "hidden", "nnz", "seed", "metric", "value", "status")
+# Cells of these outcomes never had a network.
+_WITHOUT_NETWORK = (Status.SKIPPED.value, Status.FAILED.value)
 _ORDER = ("task", "method", "layers", "hidden", "nnz", "seed")
 
 
@@ -88,27 +91,40 @@ class Store:
         """Return where the network of a cell is."""
         return self.folder / "networks" / f"{run_id}.safetensors"
 
+    def log_path(self, run_id: str) -> Path:
+        """Return where the traceback of a failed cell is."""
+        return self.folder / "logs" / f"{run_id}.txt"
+
     def find(self, run_ids: Iterable[str], on_damage: Callable[[str], None]) -> dict[str, Row]:
-        """Return the rows that are there, by run id; set damaged files aside.
+        """Return the rows that are there with their networks, by run id; set damaged rows aside.
 
         Parameters
         ----------
         run_ids : iterable of str
         on_damage : callable
-            Gets one sentence per damaged file, which is renamed to ``<run_id>.json.damaged``.
+            Gets one sentence per damaged row, which is renamed to ``<run_id>.json.damaged``, and
+            per missing network, whose row is left out.
+
+        Raises
+        ------
+        StoreError
+            If a damaged row cannot be renamed.
         """
         found = {}
         for run_id in run_ids:
             path = self.row_path(run_id)
             try:
-                found[run_id] = read_row(path)
+                row = read_row(path)
             except FileNotFoundError:
                 continue
             except ValueError as error:
-                aside = path.with_name(path.name + ".damaged")
-                with contextlib.suppress(FileNotFoundError):  # another process was faster
-                    path.replace(aside)
+                aside = _set_aside(path)
                 on_damage(f"{path} is damaged ({error}); kept as {aside.name} and computed again")
+            else:
+                if row["status"] not in _WITHOUT_NETWORK and not self.network_path(run_id).exists():
+                    on_damage(f"{self.network_path(run_id)} is missing; computed again")
+                    continue
+                found[run_id] = row
         return found
 
     def put_network(self, run_id: str, network: Network) -> Network:
@@ -130,8 +146,20 @@ class Store:
 
     def put_log(self, run_id: str, text: str) -> None:
         """Write the traceback of a failed cell."""
-        with _writing(self.folder / "logs" / f"{run_id}.txt") as temporary:
+        with _writing(self.log_path(run_id)) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.with_name(path.name + ".damaged")
+    try:
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            path.replace(aside)
+    except OSError as error:
+        raise StoreError(
+            f"{path} is damaged and cannot be renamed to {aside.name}: {error.strerror}"
+        ) from error
+    return aside
 
 
 @contextlib.contextmanager
@@ -160,10 +188,14 @@ def read_row(path: Path) -> Row:
     FileNotFoundError
         If there is none.
     ValueError
-        If it is not a row; the message says why.
+        If it cannot be read or is not a row; the message says why.
     """
     try:
         row = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(error.strerror) from error
     except ValueError:
         raise ValueError("not JSON") from None
     if not isinstance(row, dict):
@@ -176,19 +208,24 @@ def read_row(path: Path) -> Row:
     return row
 
 
-def load_rows(folder: str | Path) -> list[Row]:
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=4)
+
+
+def load_rows(folder: str | Path, on_damage: Callable[[str], None] = _warn) -> list[Row]:
     """Read all rows of a results folder, ready for ``pandas.DataFrame``.
 
     Parameters
     ----------
     folder : str or Path
         What ``--out`` was.
+    on_damage : callable, optional
+        Gets one sentence per damaged file; default: a warning.
 
     Returns
     -------
     list of dict
-        Ordered by task, method, layers, hidden, nnz and seed. Damaged files are left out, with a
-        warning that names them.
+        Ordered by task, method, layers, hidden, nnz and seed. Damaged files are left out.
 
     Raises
     ------
@@ -198,15 +235,21 @@ def load_rows(folder: str | Path) -> list[Row]:
     rows_folder = Path(folder) / "rows"
     if not rows_folder.is_dir():
         raise SparsefitError(f"there are no results in {str(folder)!r}: it has no folder 'rows'")
-    rows = map(_read_or_warn, sorted(rows_folder.glob("*.json")))
-    return sorted((row for row in rows if row is not None), key=_order)
+    rows = []
+    for path in sorted(rows_folder.glob("*.json")):
+        row = _read_whole(path, on_damage)
+        if row is not None:
+            rows.append(row)
+    return sorted(rows, key=_order)
 
 
-def _read_or_warn(path: Path) -> Row | None:
+def _read_whole(path: Path, on_damage: Callable[[str], None]) -> Row | None:
     try:
         return read_row(path)
+    except FileNotFoundError:  # another process has set it aside
+        return None
     except ValueError as error:
-        warnings.warn(f"{path} is damaged ({error}) and left out", stacklevel=4)
+        on_damage(f"{path} is damaged ({error}) and left out")
         return None
 
 

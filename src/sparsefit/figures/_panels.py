@@ -17,6 +17,7 @@ from sparsefit.methods import find_method
 from sparsefit.tasks import Task, find_task
 
 # Where cells have no mean, what a heatmap says in its place.
+_DATA = "data"
 NO_RUN, SKIPPED, FAILED = "no run", "skipped", "failed"
 
 
@@ -135,7 +136,8 @@ def _make_series(rows: Sequence[Row]) -> list[Series]:
 
 def _panel_key(row: Row) -> dict[str, Any]:
     options = row.get("task_options") or {}
-    return {"task": row["task"], "layers": row.get("layers"), "bias": row.get("bias")} | options
+    architecture = {name: row.get(name) for name in ("layers", "bias")}
+    return {"task": row["task"]} | architecture | options | {_DATA: row.get(_DATA)}
 
 
 def _series_key(row: Row) -> dict[str, Any]:
@@ -158,6 +160,9 @@ def _labels(keys: Iterable[str], first: str) -> list[str]:
     >>> keys = [{"method": "a", "lr": 1}, {"method": "a", "lr": 2}, {"method": "b", "k": 1}]
     >>> _labels(map(json.dumps, keys), "method")
     ['a (lr 1)', 'a (lr 2)', 'b']
+    >>> keys = [{"task": "a", "file": f, "data": d} for f, d in (("x", 1), ("y", 2), ("y", 3))]
+    >>> _labels(map(json.dumps, keys), "task")
+    ['a (file x)', 'a (file y, data 2)', 'a (file y, data 3)']
     """
     options: list[Mapping[str, Any]] = [json.loads(key) for key in keys]
     labels = []
@@ -166,10 +171,15 @@ def _labels(keys: Iterable[str], first: str) -> list[str]:
         different = [
             f"{name.replace('_', ' ')} {'default' if value is None else value}"
             for name, value in own.items()
-            if any(other.get(name) != value for other in namesakes)
+            if any(other.get(name) != value for other in namesakes if _counts(name, own, other))
         ]
         labels.append(own[first] + (f" ({', '.join(different)})" if different else ""))
     return labels
+
+
+def _counts(name: str, own: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether to compare by this option: by the digest of the data only if all others agree."""
+    return name != _DATA or all(other.get(key) == own[key] for key in own if key != _DATA)
 
 
 def slug(text: str) -> str:

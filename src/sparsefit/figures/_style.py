@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,30 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def wrapped(text: str, inches: float, points: float) -> str:
+    r"""Return `text` in lines that fit a width, at a size of type.
+
+    Examples
+    --------
+    >>> wrapped("planted (layers 1): imp", 1.0, 10.0)
+    'planted\n(layers 1):\nimp'
+    """
+    # Matplotlib's own wrapping takes no account of what stands beside the text.
+    return textwrap.fill(text, letters_within(inches, points))
+
+
+def letters_within(inches: float, points: float) -> int:
+    """Return how many letters of a size of type fit a width; at least 1."""
+    # A letter is about half as wide as the type is high.
+    return max(1, int(inches * 72 / (0.56 * points)))
+
+
+def add_title(figure: Figure, text: str) -> None:
+    """Write a title above everything, in lines that fit the figure."""
+    points = SETTINGS["axes.titlesize"]
+    figure.suptitle(wrapped(text, figure.get_figwidth(), points), fontsize=points)
 
 
 def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import textwrap
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsefit.figures._panels import Panel, Series
-from sparsefit.figures._style import COLORS, new_figure
+from sparsefit.figures._style import COLORS, SETTINGS, add_title, letters_within, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Room for a line and the space around it beside each label of the legend.
+_KEY_LETTERS = 10
 _CONSTANT = {"value": "constant_value", "train_value": "constant_train_value"}
 
 
 def curves(panel: Panel, score: str) -> Figure:
     """Draw one plot per width, with a line per method: mean over seeds, lowest to highest shaded.
 
-    The best constant is dashed, networks without a budget are dotted.
+    The best constant is dashed. Networks without a budget are dotted: a level, or a line over
+    budgets where each budget has a problem of its own.
     """
     widths = panel.values_of("hidden")
     n_columns = min(len(widths), 3)
@@ -40,8 +44,11 @@ def curves(panel: Panel, score: str) -> Figure:
             labelbottom=True
         )
     handles, labels = every[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
-    figure.suptitle(f"{panel.title}: mean over seeds, shaded from lowest to highest")
+    n_letters = letters_within(figure.get_figwidth(), SETTINGS["font.size"])
+    labels = [textwrap.fill(label, n_letters - _KEY_LETTERS) for label in labels]
+    ncols = n_letters // (max(map(len, labels)) + _KEY_LETTERS)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(max(ncols, 1), 3))
+    add_title(figure, f"{panel.title}: mean over seeds, shaded from lowest to highest")
     return figure
 
 
@@ -68,10 +75,19 @@ def _draw_references(axes: Axes, panel: Panel, width: int, score: str) -> None:
         means = [float(np.mean(constants[nnz])) for nnz in budgets]
         axes.plot(budgets, means, color="0.4", linestyle="--", label="best constant")
     for series in panel.series:
-        known = [row[score] for row in series.rows if row["hidden"] == width and row.get(score)]
-        if not series.uses_budget and known:
-            mean = float(np.mean(known))
-            axes.axhline(mean, color="black", linestyle=":", label=series.label)
+        if not series.uses_budget:
+            _draw_unbudgeted(axes, panel, series, width, score)
+
+
+def _draw_unbudgeted(axes: Axes, panel: Panel, series: Series, width: int, score: str) -> None:
+    rows = [row for row in series.rows if row["hidden"] == width and row.get(score) is not None]
+    style: Any = {"color": "black", "linestyle": ":", "label": series.label}
+    if panel.task.draws_truth:
+        budgets = sorted({row["nnz"] for row in rows})
+        own = [[row[score] for row in rows if row["nnz"] == nnz] for nnz in budgets]
+        axes.plot(budgets, [float(np.mean(values)) for values in own], marker=".", **style)
+    elif rows:
+        axes.axhline(float(np.mean([row[score] for row in rows])), **style)
 
 
 def _label(axes: Axes, panel: Panel, width: int) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Named = tuple[str, "Figure"]
+_MOST_COMPARED = 6
 
 
 def draw_all(
@@ -51,7 +52,7 @@ def draw_all(
     data_dir : str, optional
         Folder with the files of image tasks, whose original the fitted images stand beside.
     on_note : callable, optional
-        Gets a sentence for what could not be drawn.
+        Gets a sentence for what could not be read or drawn.
 
     Returns
     -------
@@ -66,7 +67,7 @@ def draw_all(
     import matplotlib as mpl
 
     out = Path(folder) / "figures" if out is None else Path(out)
-    panels = make_panels(load_rows(folder))
+    panels = make_panels(load_rows(folder, on_note))
     pairs = [_pairs(panel, compare) for panel in panels]
     if compare and not any(pairs):
         _refuse(compare, panels)
@@ -87,7 +88,8 @@ def draw_all(
 def _pairs(panel: Panel, compare: tuple[str, str] | None) -> list[tuple[Series, Series]]:
     """Return the series to compare: those with the two names, or the first with each other."""
     if compare is None:
-        return [(panel.budgeted[0], other) for other in panel.budgeted[1:]]
+        few = panel.budgeted[:_MOST_COMPARED]
+        return [(few[0], other) for other in few[1:]]
     first, second = (
         [series for series in panel.budgeted if name in (series.label, series.method)]
         for name in compare
@@ -112,6 +114,7 @@ def _draw_panel(
 ) -> Iterator[Named]:
     from sparsefit.figures.curves import curves
     from sparsefit.figures.heatmaps import comparison, heatmap, success_rate
+    from sparsefit.figures.mask_study import has_mask_study, mask_study
 
     goal = panel.metric.success if threshold is None else threshold
     for series in panel.budgeted:
@@ -121,6 +124,8 @@ def _draw_panel(
     for first, second in pairs:
         name = f"{panel.title} {first.label} minus {second.label}"
         yield f"comparison {name}", comparison(panel, first, second, score)
+    if has_mask_study(panel):
+        yield from mask_study(panel)
     if panel.budgeted:
         yield f"curves {panel.title}", curves(panel, score)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsefit.figures._panels import NO_RUN, Panel, Series, Summary
-from sparsefit.figures._style import NOTHING, TROUBLE, new_figure
+from sparsefit.figures._style import NOTHING, TROUBLE, add_title, new_figure, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def heatmap(panel: Panel, series: Series, score: str) -> Figure:
     figure = _figure_for(grid, 1)
     axes = figure.add_subplot()
     _draw(axes, grid, panel.metric.digits, _norm(panel), panel.metric.label)
-    axes.set_title(f"{panel.title}: {series.label}", wrap=True)
+    add_title(figure, f"{panel.title}: {series.label}")
     _explain_marks(figure, [grid])
     return figure
 
@@ -96,13 +96,16 @@ def comparison(panel: Panel, first: Series, second: Series, score: str) -> Figur
         label, digits = "difference", "+" + panel.metric.digits
     figure = _figure_for(grids[0], 3)
     left, middle, right = figure.subplots(1, 3, sharey=True)
+    # Titles stand over the cells, without the colour bar.
+    width = figure.get_figwidth() / 3 - 0.8
     for axes, grid, series in zip((left, middle), grids, (first, second), strict=True):
         _draw(axes, grid, panel.metric.digits, _norm(panel), panel.metric.label)
-        axes.set_title(series.label, wrap=True)
+        axes.set_title(wrapped(series.label, width, 10))
     better, worse = ("blue", "red") if panel.metric.higher_is_better else ("red", "blue")
     _draw(right, difference, digits, _symmetric(difference.values), label, "RdBu")
-    right.set_title(f"difference ({better}: {first.label} higher, {worse}: lower)", wrap=True)
-    figure.suptitle(panel.title)
+    meaning = f"difference ({better}: {first.label} higher, {worse}: lower)"
+    right.set_title(wrapped(meaning, width, 10))
+    add_title(figure, panel.title)
     _explain_marks(figure, [*grids, difference])
     return figure
 
@@ -118,7 +121,7 @@ def success_rate(panel: Panel, series: Series, score: str, threshold: float) -> 
     _draw(axes, grid, ".2f", Normalize(0, 1), "share of seeds")
     sign = "≥" if panel.metric.higher_is_better else "≤"
     goal = f"{panel.metric.label} {sign} {threshold:g}"
-    axes.set_title(f"{panel.title}: {series.label}, {goal}", wrap=True)
+    add_title(figure, f"{panel.title}: {series.label}, {goal}")
     _explain_marks(figure, [grid])
     return figure
 
@@ -169,7 +172,13 @@ def _draw(
             text = f"{value:{digits}}{mark}"
             color = _readable_on(image.cmap(image.norm(value)))
             axes.text(j, i, text, ha="center", va="center", color=color, fontsize=6.5)
-    axes.figure.colorbar(image, ax=axes, label=label)
+    axes.figure.colorbar(image, ax=axes, label=label, extend=_beyond(grid.values, norm))
+
+
+def _beyond(values: np.ndarray, norm: Normalize) -> Any:
+    """Return on which sides of the colour bar there are values that it does not tell apart."""
+    low, high = bool((values < norm.vmin).any()), bool((values > norm.vmax).any())
+    return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[low, high]
 
 
 def _readable_on(color: Any) -> str:

@@ -13,12 +13,14 @@ from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.store import Row, Store
 from sparsefit.figures._panels import Panel
-from sparsefit.figures._style import new_figure
+from sparsefit.figures._style import add_title, new_figure, wrapped
 from sparsefit.tasks import find_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_IMAGE_INCHES = 1.3
 
 
 def load_original(row: Row, data_dir: str | None) -> Problem:
@@ -27,7 +29,8 @@ def load_original(row: Row, data_dir: str | None) -> Problem:
     Raises
     ------
     SparsefitError
-        If the task's files are not there, or the row is of a version with other options.
+        If the task's files are not there or not those that the row was fitted to, or the row is
+        of a version with other options.
     """
     cls = find_task(row["task"])
     options = dict(row["task_options"])
@@ -36,7 +39,11 @@ def load_original(row: Row, data_dir: str | None) -> Problem:
         raise SparsefitError(f"the rows are of version {row['version']}, which had other options")
     if data_dir is not None and "data_dir" in known:
         options["data_dir"] = data_dir
-    problem = cls(**options).load(Setting(hidden=row["hidden"], seed=row["seed"]), row["nnz"])
+    task = cls(**options)
+    # Rows of older versions do not say which data they were fitted to.
+    if row.get("data") not in (None, task.fingerprint):
+        raise SparsefitError("the image's file is not what it was when the networks were fitted")
+    problem = task.load(Setting(hidden=row["hidden"], seed=row["seed"]), row["nnz"])
     assert isinstance(problem, Problem)
     return problem
 
@@ -63,11 +70,11 @@ def fitted_images(
     store = Store(folder)
     budgets = panel.values_of("nnz")
     n_rows = len(panel.budgeted)
-    figure = new_figure(1.3 * (len(budgets) + 1), 1.55 * n_rows + 0.6)
+    figure = new_figure(_IMAGE_INCHES * (len(budgets) + 1), 1.55 * n_rows + 0.6)
     every = figure.subplots(n_rows, len(budgets) + 1, squeeze=False)
     for axes_row, series in zip(every, panel.budgeted, strict=True):
         _show(axes_row[0], problem.y, problem.image_shape, "original")
-        axes_row[0].set_ylabel(series.label, wrap=True)
+        axes_row[0].set_ylabel(wrapped(series.label, _IMAGE_INCHES, 9))
         rows = {
             row["nnz"]: row for row in series.rows if (row["hidden"], row["seed"]) == (width, seed)
         }
@@ -79,7 +86,7 @@ def fitted_images(
                 continue
             title = f"s = {nnz}\n{row[score]:{panel.metric.digits}} dB"
             _show(axes, Network.load(path).predict(problem.X), problem.image_shape, title)
-    figure.suptitle(f"{panel.title}: {width} {panel.task.width_name}")
+    add_title(figure, f"{panel.title}: {width} {panel.task.width_name}")
     return figure
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sparsefit import nets
+from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem
 from sparsefit.methods._base import Method
 
 if TYPE_CHECKING:
     from sparsefit.core.setting import Setting
+
+# Weights, their gradient, two moments of Adam, and the weights to go back to.
+_COPIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +52,27 @@ class TrainedMethod(Method):
         Raises
         ------
         SparsefitError
-            If the problem is not one of rows to fit.
+            If the problem is not one of rows to fit, or the dense network does not fit into memory.
         """
         self.check(problem)
         assert isinstance(problem, Problem)
         setting = replace(setting, dtype=setting.dtype or self.default_dtype)
+        self._check_memory(problem, setting)
         return nets.Trainer(problem, setting, self._protocol())
+
+    def _check_memory(self, problem: Problem, setting: Setting) -> None:
+        from sparsefit.core.memory import total_bytes
+
+        widths = [problem.n_features, *[setting.hidden] * setting.layers, problem.n_outputs]
+        n_params = sum((n_in + setting.bias) * n_out for n_in, n_out in itertools.pairwise(widths))
+        needed = _COPIES * n_params * (8 if setting.dtype == "float64" else 4)
+        there = total_bytes(setting.device)
+        if there is not None and needed > there:
+            raise SparsefitError(
+                f"method {self.name!r} trains a dense network, whose {n_params} weights take "
+                f"{needed / 1e9:.0f} GB with gradient and optimiser; device {setting.device!r} has "
+                f"{there / 1e9:.0f} GB"
+            )
 
     def _protocol(self) -> nets.Protocol:
         """Fill what is left open: from the paper's protocol if epochs are given, else our own."""

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sparsefit import nets
-from sparsefit.core.options import at_least, option
+from sparsefit.core.options import Check, option
 from sparsefit.methods._trained import TrainedMethod
 
 if TYPE_CHECKING:
     from sparsefit.core.problem import AnyProblem
     from sparsefit.core.result import Fit
     from sparsefit.core.setting import Setting
+
+_ROUNDS = Check(
+    lambda v: 0 <= v < 1 or (v > 0 and v == int(v)), "that is whole and >= 0, or between 0 and 1"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class IterativeMagnitudePruning(TrainedMethod):
         0.1,
         "0: one pruning after training; in (0, 1): drop that fraction in each round; "
         "a whole number: that many rounds of one constant fraction",
-        check=at_least(0),
+        check=_ROUNDS,
     )
     score: Literal["retrained", "pruned"] = option(
         "retrained", "score the network retrained after its last pruning, or as pruned"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from sparsefit.core.discovery import by_name, discover
@@ -43,6 +44,20 @@ class Task(Options):
     fits_image: ClassVar[bool] = False
     width_name: ClassVar[str] = "hidden units"
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the content of the files that the task reads, part of the run id.
+
+        Empty where the options say all. A subclass that reads files overrides it, as a
+        `cached_property` too: every cell of the task asks for it.
+
+        Raises
+        ------
+        DataError
+            If files are missing or damaged.
+        """
+        return ""
 
     def load(self, setting: Setting, nnz: int) -> AnyProblem:
         """Return the data of one cell.

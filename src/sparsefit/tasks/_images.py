@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from sparsefit.core.options import at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.data.datasets import IdxSet
+from sparsefit.data.digest import digest
 from sparsefit.tasks._base import Task
 
 
@@ -35,6 +37,11 @@ class LabelledImages(Task):
     data_dir: str | None = option(
         None, "folder of the four IDX files, gzipped or not; default: download them"
     )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all images and labels."""
+        return digest(*self.images.load(self.data_dir))
 
     def load(self, setting: Setting, nnz: int) -> Problem:
         """Read and split."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from sparsefit.core.options import option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.data.datasets import load_cifar10
+from sparsefit.data.digest import digest
 from sparsefit.tasks._base import Task
 from sparsefit.tasks._images import two_class_problem
 
@@ -32,10 +34,18 @@ class BinaryCifar10(Task):
         None, "folder of the binary batches or their archive; default: download it"
     )
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the images of both classes."""
+        return digest(*self._read("train"), *self._read("test"))
+
+    def _read(self, part: Literal["train", "test"]) -> tuple[np.ndarray, np.ndarray]:
+        return load_cifar10(part, (AIRPLANE, AUTOMOBILE), self.data_dir)
+
     def load(self, setting: Setting, nnz: int) -> Problem:
         """Read and normalise."""
-        train, labels = load_cifar10("train", (AIRPLANE, AUTOMOBILE), self.data_dir)
-        test, labels_test = load_cifar10("test", (AIRPLANE, AUTOMOBILE), self.data_dir)
+        train, labels = self._read("train")
+        test, labels_test = self._read("test")
         colours = [train[:, colour] for colour in range(train.shape[1])]
         mean = np.array([pixels.mean() for pixels in colours], np.float32)
         # A colour that never changes is left at 0.

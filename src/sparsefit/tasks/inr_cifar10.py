@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.data.datasets import load_cifar10
+from sparsefit.data.digest import digest
 from sparsefit.tasks._base import Task
 from sparsefit.tasks._fourier import (
     EVEN,
@@ -42,6 +44,11 @@ class InrCifar10(Task):
     data_dir: str | None = option(
         None, "folder of the binary batches or their archive; default: download it"
     )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the images of both classes in the test batch."""
+        return digest(*load_cifar10("test", (0, 1), self.data_dir))
 
     def load(self, setting: Setting, nnz: int) -> Problem:
         """Pick the image and draw the frequencies."""

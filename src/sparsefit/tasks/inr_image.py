@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
-from sparsefit.data.photo import read_photo
+from sparsefit.data.digest import digest
+from sparsefit.data.photo import read_bytes, read_photo
 from sparsefit.tasks._base import Task
 from sparsefit.tasks._fourier import EVEN, draw_frequencies, image_problem, pixel_coordinates
 
@@ -36,6 +38,11 @@ class InrImage(Task):
     color_sigma: float = option(
         0.1, "standard deviation of the frequencies in colour", check=above(0)
     )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the image file; none for the photo that scikit-learn ships."""
+        return "" if self.file is None else digest(read_bytes(self.file))
 
     def load(self, setting: Setting, nnz: int) -> Problem:
         """Read the image and draw the frequencies."""

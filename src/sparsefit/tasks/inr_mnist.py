@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.data.datasets import MNIST
+from sparsefit.data.digest import digest
 from sparsefit.tasks._base import Task
 from sparsefit.tasks._fourier import (
     EVEN,
@@ -49,6 +51,11 @@ class InrMnist(Task):
     data_dir: str | None = option(
         None, "folder of the four IDX files, gzipped or not; default: download them"
     )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all images and labels."""
+        return digest(*MNIST.load(self.data_dir))
 
     def load(self, setting: Setting, nnz: int) -> Problem:
         """Pick the image and draw the frequencies."""

@@ -1,0 +1,47 @@
+"""What computes: a torch device, and a number of threads."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from sparsefit.core.errors import OptionError
+
+
+def check_device(device: str) -> None:
+    """Raise `OptionError` unless torch can compute on `device`; torch is loaded only if asked.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    """
+    if device == "cpu":
+        return
+    kind, _, number = device.partition(":")
+    if not re.fullmatch(r"cuda(:\d+)?|mps", device):
+        raise OptionError("device", device, "cpu, cuda, cuda:N or mps")
+    import torch
+
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise OptionError("device", device, "cpu, as this machine has no Apple GPU for torch")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind == "cuda" and count == 0:
+        raise OptionError("device", device, "cpu, as torch finds no CUDA device here")
+    if number and int(number) >= count:
+        raise OptionError("device", device, f"cuda:0 to cuda:{count - 1} on this machine")
+
+
+@contextlib.contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Compute with that many threads, in torch, BLAS and OpenMP, and put it back after."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    with threadpool_limits(threads):
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
