@@ -5,6 +5,12 @@ import lazy_loader
 from sparsefit._version import __version__
 
 __getattr__, _, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"experiments.store": ["load_rows"]}
+    __name__,
+    submodules=["nn"],
+    submod_attrs={
+        "experiments.store": ["load_rows"],
+        "nn.pruner": ["Pruner", "finalize", "prune", "sparsify"],
+        "nn.summary": ["summary"],
+    },
 )
 __all__ += ["__version__"]

@@ -11,8 +11,8 @@ import sparsefit
 
 ROOT = Path(sparsefit.__file__).parent
 ORDER = [
-    {"core"}, {"models"}, {"solvers"}, {"nets"}, {"methods"},
-    {"data"}, {"tasks"}, {"experiments"}, {"figures"}, {"cli"},
+    {"core"}, {"models"}, {"solvers"}, {"nn"}, {"nets"}, {"methods"},
+    {"data"}, {"tasks"}, {"study"}, {"experiments"}, {"figures"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 FILES = [path for room in RANK for path in sorted((ROOT / room).rglob("*.py*"))]
