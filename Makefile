@@ -28,10 +28,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## speed against a plain loop and against the bare matrix products, memory, start-up
+bench: $(READY)  ## speed against a plain loop and against the bare matrix products, memory, start-up, masks
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/mask_cost.py
 
 # Of a package with an __all__, pdoc documents only what that names: so its modules are listed here.
 MODULES = $(shell cd src && { grep -rl --include=__init__.py __all__ sparsefit; \

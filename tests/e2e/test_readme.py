@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import sparsefit
 from sparsefit.cli import main
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -36,7 +37,7 @@ def test_a_command_is_understood(words, monkeypatch, capsys):
 
 def test_the_commands_are_found():
     assert len(COMMANDS) >= 8
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 4
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -49,5 +50,9 @@ def test_python_runs(code, monkeypatch, tmp_path, capsys):
     exec(code, names)
     if "table" in names:
         assert list(names["table"]["nnz_found"]) == [3]
+    elif "model" in names:
+        layers = sparsefit.summary(names["model"]).layers
+        kept = sum(int((names["model"].get_submodule(at.name).weight != 0).sum()) for at in layers)
+        assert kept == {3: 54 + 160, 2: 67}[len(layers)]
     else:
         assert capsys.readouterr().out.split() == ["10", "finished", "10", "20", "finished", "20"]

@@ -1,3 +1,5 @@
+from .masked_training import Masking as Masking
+from .masked_training import train_masked as train_masked
 from .mlp import MLP as MLP
 from .pruning import geometric_counts as geometric_counts
 from .pruning import prune_to as prune_to

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,7 +28,7 @@ class Protocol:
     Attributes
     ----------
     epochs : int or None
-        Passes over the rows; None for as many as make 1000 steps.
+        Passes over the rows; None for as many as make `steps`.
     batch_size : int
         Rows of a minibatch, 0 for all.
     lr : float
@@ -36,6 +37,8 @@ class Protocol:
         Whether the rate stays, or falls to zero along a cosine.
     scale_inputs : bool
         Train on inputs of size about 1 (0.3 to 1.2); the network is for the inputs as they are.
+    steps : int
+        Optimiser steps, at least, where `epochs` is None.
     """
 
     epochs: int | None
@@ -43,13 +46,13 @@ class Protocol:
     lr: float
     schedule: Schedule
     scale_inputs: bool
+    steps: int = 1000
 
 
 # What the paper trains its baseline with: with few epochs, that is very few steps.
 PAPER_PROTOCOL = Protocol(None, batch_size=0, lr=1e-3, schedule="constant", scale_inputs=False)
 # Trains the same networks to convergence on the planted, digit and image tasks (docs/maths.md).
 OWN_PROTOCOL = Protocol(None, batch_size=512, lr=2e-2, schedule="cosine", scale_inputs=True)
-OWN_STEPS = 1000
 # Standard normal inputs and pixels from 0 to 1 stay as they are; both train well.
 _INPUT_RMS = 0.6
 
@@ -68,6 +71,8 @@ class Trainer:
     ----------
     net : MLP
         The network; it starts at its initial weights.
+    total_steps : int
+        Optimiser steps of one training.
     n_steps : int
         Optimiser steps taken so far, over all trainings.
     """
@@ -86,7 +91,8 @@ class Trainer:
             self.y = self.y.to(dtype)
         self.loss = LOSSES[problem.loss]
         self.batches = Batches(len(self.X), protocol.batch_size, setting.seed)
-        self.epochs = protocol.epochs or math.ceil(OWN_STEPS / self.batches.per_epoch)
+        self.epochs = protocol.epochs or math.ceil(protocol.steps / self.batches.per_epoch)
+        self.total_steps = self.epochs * self.batches.per_epoch
         self.protocol, self.n_steps = protocol, 0
         self.net = MLP(
             problem.n_features, setting.hidden, setting.layers, problem.n_outputs,
@@ -107,38 +113,50 @@ class Trainer:
         for parameter, value, mask in zip(self.net.parameters(), state, masks, strict=True):
             parameter.copy_(value * mask)
 
-    def train(self, masks: list[Tensor]) -> float:
-        """Train what the masks leave, from the present parameters, with a fresh optimiser.
+    def train(
+        self,
+        masks: list[Tensor] | None = None,
+        on_epoch: Callable[[int], None] = lambda epoch: None,
+    ) -> float:
+        """Train from the present parameters with a fresh optimiser.
 
         Parameters
         ----------
-        masks : list of bool Tensor
+        masks : list of bool Tensor, optional
             One per parameter; where False, the parameter is zero and stays zero.
+        on_epoch : callable, optional
+            Gets the number of every finished epoch.
 
         Returns
         -------
         float
             Mean loss of the last epoch.
         """
-        parameters = list(self.net.parameters())
+        parameters = [p for p in self.net.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(parameters, lr=self.protocol.lr, fused=True)
-        n_steps = self.epochs * self.batches.per_epoch
         total = torch.zeros(())
         for epoch in range(self.epochs):
             total = torch.zeros_like(total)
             for number, index in enumerate(self.batches.epoch(epoch)):
-                self._set_rate(optimizer, (epoch * self.batches.per_epoch + number) / n_steps)
-                rows = slice(None) if self.batches.full else torch.from_numpy(index)
+                done = (epoch * self.batches.per_epoch + number) / self.total_steps
+                self._set_rate(optimizer, done)
                 optimizer.zero_grad()
-                loss = self.loss(self.net(self.X[rows]), self.y[rows])
-                loss.backward()
-                for parameter, mask in zip(parameters, masks, strict=True):
+                loss = self.add_gradient(index)
+                for parameter, mask in zip(parameters, masks or (), strict=bool(masks)):
                     assert parameter.grad is not None
                     parameter.grad.mul_(mask)
                 optimizer.step()
                 self.n_steps += 1
                 total += loss.detach().cpu()
+            on_epoch(epoch)
         return total.item() / self.batches.per_epoch
+
+    def add_gradient(self, index: np.ndarray) -> Tensor:
+        """Add the gradient on the rows of a minibatch to the parameters; return the loss."""
+        rows = slice(None) if self.batches.full else torch.from_numpy(index)
+        loss = self.loss(self.net(self.X[rows]), self.y[rows])
+        loss.backward()
+        return loss
 
     def _set_rate(self, optimizer: torch.optim.Optimizer, done: float) -> None:
         if self.protocol.schedule == "cosine":
