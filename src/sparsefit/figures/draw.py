@@ -10,6 +10,7 @@ from sparsefit.core.errors import SparsefitError, near_match
 from sparsefit.experiments.store import load_rows
 from sparsefit.figures._panels import Panel, Series, make_panels, slug
 from sparsefit.figures._style import SETTINGS, save
+from sparsefit.figures.mask_study import has_mask_study, mask_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +33,8 @@ def draw_all(
     """Draw every figure that the rows of a folder allow.
 
     For each task with its options: a heatmap and a success rate over widths and budgets per
-    method, differences of two methods, curves over the budget, and fitted images.
+    method, differences of two methods, curves over the budget, and fitted images; where masks or
+    structures of ``learned-mask`` are compared, figures of these instead of differences and curves.
 
     Parameters
     ----------
@@ -88,8 +90,9 @@ def draw_all(
 def _pairs(panel: Panel, compare: tuple[str, str] | None) -> list[tuple[Series, Series]]:
     """Return the series to compare: those with the two names, or the first with each other."""
     if compare is None:
-        few = panel.budgeted[:_MOST_COMPARED]
-        return [(few[0], other) for other in few[1:]]
+        # A study of masks has many series, and figures of its own that compare them.
+        others = [] if has_mask_study(panel) else panel.budgeted[1:]
+        return [(panel.budgeted[0], other) for other in others]
     first, second = (
         [series for series in panel.budgeted if name in (series.label, series.method)]
         for name in compare
@@ -114,7 +117,6 @@ def _draw_panel(
 ) -> Iterator[Named]:
     from sparsefit.figures.curves import curves
     from sparsefit.figures.heatmaps import comparison, heatmap, success_rate
-    from sparsefit.figures.mask_study import has_mask_study, mask_study
 
     goal = panel.metric.success if threshold is None else threshold
     for series in panel.budgeted:
@@ -126,7 +128,7 @@ def _draw_panel(
         yield f"comparison {name}", comparison(panel, first, second, score)
     if has_mask_study(panel):
         yield from mask_study(panel)
-    if panel.budgeted:
+    elif panel.budgeted:
         yield f"curves {panel.title}", curves(panel, score)
 
 

@@ -55,7 +55,7 @@ QUANTITIES = (
     Quantity("spread", "{metric}: standard deviation over seeds", _deviation),
     Quantity(
         "stability",
-        "share of the mask that changes per epoch",
+        "share of mask changed per epoch",
         _over_seeds(lambda row: row["mask_change"]),
     ),
     Quantity(
@@ -84,7 +84,10 @@ def mask_study(panel: Panel) -> Iterator[tuple[str, Figure]]:
     name : str
     figure : Figure
     """
+    n_seeds = len({row["seed"] for series in _studied(panel) for row in series.rows})
     for quantity in QUANTITIES:
+        if quantity.of_seeds is _deviation and n_seeds == 1:
+            continue
         yield f"masks {quantity.name} {panel.title}", _draw(panel, quantity)
 
 
@@ -100,15 +103,19 @@ def _option(series: Series, name: str) -> str:
     return str(series.rows[0]["method_options"][name])
 
 
+def _plain_first(structure: str) -> tuple[bool, str]:
+    return structure != "unstructured", structure
+
+
 def _draw(panel: Panel, quantity: Quantity) -> Figure:
     studied = _studied(panel)
-    structures = list(dict.fromkeys(_option(series, "structure") for series in studied))
-    masks = list(dict.fromkeys(_option(series, "mask") for series in studied))
+    structures = sorted({_option(series, "structure") for series in studied}, key=_plain_first)
+    masks = sorted({_option(series, "mask") for series in studied})
     figure = new_figure(1.0 + 2.6 * len(structures), 3.6)
     every = figure.subplots(1, len(structures), sharey=True, squeeze=False)[0]
     budgets = panel.values_of("nnz")[::-1]
     for axes, structure in zip(every, structures, strict=True):
-        for series in studied:
+        for series in sorted(studied, key=lambda series: _option(series, "mask")):
             if _option(series, "structure") == structure:
                 mask = _option(series, "mask")
                 color = COLORS[masks.index(mask) % len(COLORS)]
@@ -148,5 +155,10 @@ def _draw_series(
 
 
 def _sparsities(studied: list[Series], budgets: list[int]) -> list[str]:
-    n_params = {row["nnz"]: row["n_params"] for series in studied for row in series.rows}
-    return [f"{1 - nnz / n_params[nnz]:.2f}" if n_params.get(nnz) else "" for nnz in budgets]
+    n_params = {
+        row["nnz"]: row["n_params"]
+        for series in studied
+        for row in series.rows
+        if row["n_params"] is not None
+    }
+    return [f"{1 - nnz / n_params[nnz]:.2f}" if nnz in n_params else "" for nnz in budgets]

@@ -1,0 +1,41 @@
+"""What ``train`` and ``evaluate`` print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsefit.study.evaluation import Evaluation
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add ``--format``."""
+    parser.add_argument(
+        "--format", choices=("json", "table"),
+        help="one JSON object, or lines to read (default: lines on a terminal, JSON elsewhere)",
+    )  # fmt: skip
+
+
+def draw_and_print(folder: Path, evaluation: Evaluation, format: str | None) -> None:
+    """Draw the pictures of a study, and print its folder, scores and pictures on stdout."""
+    from sparsefit.figures.study import draw_study
+    from sparsefit.study.folder import RunFolder
+
+    paths = draw_study(evaluation, RunFolder(folder).figures)
+    facts = {"run": str(folder), **evaluation.scores, "figures": [str(path) for path in paths]}
+    format = format or ("table" if sys.stdout.isatty() else "json")
+    if format == "json":
+        print(json.dumps(facts, allow_nan=False))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        for number, line in enumerate(value if isinstance(value, list) else [value]):
+            print(f"{name if number == 0 else '':{width}}  {_text(line)}")
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,84 @@
+"""The network of a study, and what it is when its masks are made permanent."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from sparsefit.nn import (
+    MASKS,
+    SCHEDULES,
+    HardTopK,
+    MaskRule,
+    Schedule,
+    SoftRule,
+    SparseLinear,
+    finalize,
+    masked_weights,
+    parse_structure,
+)
+from sparsefit.study.config import StudyConfig
+
+# The masked layers, by their names in the network.
+LAYERS = ("hidden", "output")
+
+
+def make_network(config: StudyConfig) -> nn.Sequential:
+    """Draw the initial network of a study, the same on every device.
+
+    Its output layer has one unit, where rows and blocks make no sense: it is unstructured. Torch's
+    global generator is left as it was.
+
+    Examples
+    --------
+    >>> network = make_network(StudyConfig(sparsity=0.75))
+    >>> [int(mask.sum()) for mask in masks(network).values()]
+    [160, 16]
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        hidden = SparseLinear(
+            config.n_features, config.hidden, bias=config.bias, sparsity=config.final_sparsity,
+            mask=_rule(config), structure=parse_structure(config.structure),
+            schedule=_schedule(config),
+        )  # fmt: skip
+        output = SparseLinear(
+            config.hidden, 1, bias=config.bias, sparsity=config.final_sparsity,
+            mask=_rule(config), schedule=_schedule(config),
+        )  # fmt: skip
+    layers = OrderedDict(hidden=hidden, relu=nn.ReLU(), output=output)
+    return nn.Sequential(layers).to(config.device)
+
+
+def _rule(config: StudyConfig) -> MaskRule:
+    if config.mask == "frozen":
+        return HardTopK(gradient="none")
+    rule = MASKS[config.mask]()
+    return replace(rule, steps=config.final_ramp_steps) if isinstance(rule, SoftRule) else rule
+
+
+def _schedule(config: StudyConfig) -> Schedule:
+    kind = SCHEDULES[config.mask_schedule]
+    return kind() if config.mask_schedule == "constant" else kind(end=config.final_ramp_steps)  # type: ignore[call-arg]
+
+
+def masks(network: nn.Module) -> dict[str, Tensor]:
+    """Return the present masks by layer, as bool in the shape of the weight."""
+    return {
+        target.layer: target.masked.driver.masks()[target.tensor]
+        for target in masked_weights(network)
+    }
+
+
+def weights_behind(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights behind the masks by layer, those that are pruned included."""
+    return {target.layer: target.original.detach() for target in masked_weights(network)}
+
+
+def finished(network: nn.Sequential) -> nn.Sequential:
+    """Return a plain copy with the masks made permanent; the network can be trained on."""
+    return finalize(copy.deepcopy(network)).eval()
