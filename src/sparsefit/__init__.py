@@ -9,8 +9,9 @@ __getattr__, _, __all__ = lazy_loader.attach(
     submodules=["nn"],
     submod_attrs={
         "experiments.store": ["load_rows"],
-        "nn.pruner": ["Pruner", "finalize", "prune", "sparsify"],
-        "nn.summary": ["summary"],
+        "nn.pruner": ["Pruner"],
+        "nn.masking": ["finalize", "prune", "sparsify"],
+        "nn.overview": ["summary"],
     },
 )
 __all__ += ["__version__"]

@@ -76,7 +76,8 @@ def test_gradient_of_scores_and_weights_against_autograd(structure, leak):
 
 
 @pytest.mark.parametrize(
-    ("rule", "leak"), [(Magnitude(), 0.05), (Magnitude(gradient="masked"), 0), (OneShot(), 0)]
+    ("rule", "leak"),
+    [(Magnitude(leak=0.3), 0.3), (Magnitude(gradient="masked"), 0), (OneShot(), 0)],
 )
 def test_pruned_weights_learn_as_the_rule_says(rule, leak):
     layer, target, X = masked_copy(rule)
@@ -106,7 +107,7 @@ SOFT = [Sigmoid(steps=10), HardConcrete(steps=10)]
 @pytest.mark.parametrize("rule", SOFT)
 def test_soft_gates_are_between_0_and_1_then_hard(rule):
     torch.manual_seed(0)
-    layer = SparseLinear(10, 20, sparsity=0.8, mask=rule, schedule=Constant(period=5))
+    layer = SparseLinear(10, 20, sparsity=0.8, mask=rule, schedule=Constant(period=4))
     X = torch.randn(8, 10)
     [target] = masked_weights(layer)
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)

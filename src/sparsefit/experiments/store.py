@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.files import writing
 from sparsefit.core.result import Status
 
 if TYPE_CHECKING:
@@ -164,20 +164,15 @@ def _set_aside(path: Path) -> Path:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the folder of `path`, then flush it to disk and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a file whole or not at all, in a folder that is made if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with writing(path) as temporary:
+            yield temporary
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror}; finished cells are kept"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_row(path: Path) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,9 +87,11 @@ def loss_curve(evaluation: Evaluation) -> Figure:
     losses = evaluation.losses
     width = max(1, len(losses) // 50)
     steps = np.arange(1, len(losses) + 1)
+    style: Any = {"color": COLORS[0], "label": "each step"}
+    style |= {"alpha": 0.25, "linewidth": 0.8} if width > 1 else {"marker": "."}
     figure = new_figure(9.0, 3.6)
     for axes, scale in zip(figure.subplots(1, 2), ("linear", "log"), strict=True):
-        axes.plot(steps, losses, color=COLORS[0], alpha=0.25, linewidth=0.8, label="each step")
+        axes.plot(steps, losses, **style)
         if width > 1:
             axes.plot(
                 steps, smoothed(losses, width), color=COLORS[0], label=f"mean over {width} steps"
@@ -149,7 +151,7 @@ def mask_history(evaluation: Evaluation) -> Figure:
             interpolation="nearest",
         )  # fmt: skip
         order = "" if name == "output" else f", {evaluation.config.n_features} of each unit in turn"
-        thinned = f", every {every}th shown" if every > 1 else ""
+        thinned = f", one in {every} shown" if every > 1 else ""
         axes.set_xlabel(f"weight of the {name} layer{order}{thinned}")
         axes.set_ylabel("epoch")
         _integer_ticks(axes)
@@ -214,4 +216,4 @@ def _integer_ticks(axes: Axes, *, y: bool = True) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for axis in (axes.xaxis, axes.yaxis) if y else (axes.xaxis,):
-        axis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

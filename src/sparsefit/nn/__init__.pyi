@@ -1,6 +1,9 @@
 from .budget import Allocation as Allocation
 from .layers import SparseConv2d as SparseConv2d
 from .layers import SparseLinear as SparseLinear
+from .masking import finalize as finalize
+from .masking import prune as prune
+from .masking import sparsify as sparsify
 from .masks import MASKS as MASKS
 from .masks import SET as SET
 from .masks import HardConcrete as HardConcrete
@@ -11,11 +14,9 @@ from .masks import OneShot as OneShot
 from .masks import RigL as RigL
 from .masks import Sigmoid as Sigmoid
 from .masks import SoftRule as SoftRule
+from .overview import Summary as Summary
+from .overview import summary as summary
 from .pruner import Pruner as Pruner
-from .pruner import finalize as finalize
-from .pruner import masked_weights as masked_weights
-from .pruner import prune as prune
-from .pruner import sparsify as sparsify
 from .schedules import SCHEDULES as SCHEDULES
 from .schedules import Constant as Constant
 from .schedules import Cosine as Cosine
@@ -34,5 +35,4 @@ from .structure import Rows as Rows
 from .structure import Structure as Structure
 from .structure import Unstructured as Unstructured
 from .structure import parse_structure as parse_structure
-from .summary import Summary as Summary
-from .summary import summary as summary
+from .targets import masked_weights as masked_weights

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from sparsefit.nn.masking import sparsify
 from sparsefit.nn.masks import MaskRule
-from sparsefit.nn.pruner import masked_weights, sparsify
 from sparsefit.nn.schedules import Schedule
 from sparsefit.nn.structure import Structure
+from sparsefit.nn.targets import masked_weights
 
 
 class _SparseLayer:

@@ -100,7 +100,7 @@ class Magnitude(MaskRule):
     Examples
     --------
     >>> Magnitude().pruned_gradient(due=False)
-    0.05
+    0.02
     """
 
     name: ClassVar[str] = "magnitude"
@@ -109,7 +109,7 @@ class Magnitude(MaskRule):
         "straight-through", "what pruned weights learn from"
     )
     leak: float = option(
-        0.05, "rate at which they learn, relative to kept weights", check=between(0, 1)
+        0.02, "rate at which they learn, relative to kept weights", check=between(0, 1)
     )
 
     def pruned_gradient(self, *, due: bool) -> float:

@@ -5,9 +5,7 @@ One file holds everything that training goes on from, so that no part can be old
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,23 +16,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.files import writing
 from sparsefit.study.config import StudyConfig
 
 FORMAT, VERSION = "sparsefit-study", 1
 _MODEL, _OPTIMIZER = "model.", "optimizer."
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the folder of `path`, then flush it to disk and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_checkpoint(

@@ -13,7 +13,8 @@ from typing import IO, Any
 import numpy as np
 
 from sparsefit.core.errors import DataError, OptionError, SparsefitError
-from sparsefit.study.checkpoint import first_difference, writing
+from sparsefit.core.files import writing
+from sparsefit.study.checkpoint import first_difference
 from sparsefit.study.config import StudyConfig, config_from
 
 try:

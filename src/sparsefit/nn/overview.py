@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from sparsefit.nn.pruner import LAYERS, masked_weights
+from sparsefit.nn.targets import LAYERS, masked_weights
 
 INDEX_BYTES = 4
 

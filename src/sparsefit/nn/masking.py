@@ -1,0 +1,106 @@
+"""Give a model masks, and make them permanent."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+from sparsefit.nn.following import follow_optimizers, unfollow
+from sparsefit.nn.masks import Magnitude, MaskRule, OneShot
+from sparsefit.nn.pruner import Pruner
+from sparsefit.nn.schedules import Constant, Schedule
+from sparsefit.nn.targets import masked_weights
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def sparsify(
+    model: M, *, mask: MaskRule | None = None, schedule: Schedule | None = None, **options: Any
+) -> M:
+    """Give a model masks that look after themselves while it is trained.
+
+    Every ``step()`` of a torch optimiser that holds the model's weights counts as a step of the
+    schedule; nothing is to be called in the training loop. Skipped steps of a gradient scaler and
+    accumulated gradients are thus counted rightly. Of several optimisers that take turns on one
+    model, each turn counts once.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place.
+    mask : MaskRule, optional
+        Default `Magnitude`, which lets pruned weights come back.
+    schedule : Schedule, optional
+        Default `Constant`.
+    **options
+        As of `Pruner`: sparsity, nnz, structure, allocation, layers, biases.
+
+    Returns
+    -------
+    Module
+        The same model.
+
+    Examples
+    --------
+    >>> model = sparsify(nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1)), sparsity=0.9)
+    >>> int((model[0].weight != 0).sum() + (model[2].weight != 0).sum())
+    14
+    """
+    pruner = Pruner(model, mask=mask or Magnitude(), schedule=schedule or Constant(), **options)
+    follow_optimizers(pruner)
+    return model
+
+
+def prune(model: M, *, sparsity: float | None = None, nnz: int | None = None, **options: Any) -> M:
+    """Prune once: keep the largest weights, and hold the others at zero.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place. It can be trained on; `finalize` makes it a plain model again.
+    sparsity, nnz, **options
+        As of `Pruner`; the allocation is ``global`` by default.
+
+    Examples
+    --------
+    >>> model = prune(nn.Linear(8, 4), nnz=10)
+    >>> sum(int((p != 0).sum()) for p in (model.weight, model.bias))
+    10
+    """
+    options = {
+        "mask": OneShot(), "schedule": Constant(stop=0), "allocation": "global", **options
+    }  # fmt: skip
+    return sparsify(model, sparsity=sparsity, nnz=nnz, **options)
+
+
+def finalize(model: M) -> M:
+    """Make the masks permanent: the model is plain again, with zeros where the masks were.
+
+    Whatever the schedule had left to do is done first, so the budget holds exactly. The
+    optimiser must be made anew if the model is trained on.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place; layers of this package become torch's own.
+
+    Examples
+    --------
+    >>> model = finalize(sparsify(nn.Linear(8, 4), sparsity=0.5))
+    >>> type(model).__name__, int((model.weight != 0).sum())
+    ('Linear', 16)
+    """
+    found = [*masked_weights(model)]
+    for driver in {id(target.masked.driver): target.masked.driver for target in found}.values():
+        driver.finish()
+        unfollow(driver)
+    for target in found:
+        parametrize.remove_parametrizations(target.module, target.tensor, leave_parametrized=True)
+        if "bias" in target.module._parameters:
+            # Behind the weight, as it was: optimisers and vectors of parameters go by the order.
+            target.module._parameters["bias"] = target.module._parameters.pop("bias")
+    for module in model.modules():
+        module.__class__ = getattr(type(module), "plain_class", type(module))
+    return model
