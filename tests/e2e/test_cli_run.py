@@ -392,21 +392,6 @@ def test_output_that_cannot_be_written_is_one_sentence(words):
         assert (process.returncode, err.splitlines()) == (1, sentence)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs a list of processes")
-@pytest.mark.parametrize("delay", [0.05, 0.2, 0.5])
-def test_ctrl_c_while_workers_start_is_one_sentence(delay):
-    nnz = map(str, range(1, 13))
-    process = start(*RUN, "--nnz", *nnz, "--workers", "2", TOYS_PAUSE="1", start_new_session=True)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    while len(children.read_text().split()) < 3:  # two workers and one that cleans up after them
-        time.sleep(0.01)
-    time.sleep(delay)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert err == "sparsefit: interrupted; finished cells are kept\n"
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_kill_9_loses_only_the_cell_in_flight(tmp_path, workers):
     words = [*RUN, "--nnz", "1", "2", "3", "4", "--workers", workers]

@@ -8,7 +8,8 @@ import pytest
 import sparsefit
 from sparsefit.cli import main
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 # Indented examples, and commands within sentences and tables that name no placeholder.
 NAMES = ("run",)  # a command's name alone asks for nothing
 COMMANDS = [
@@ -23,7 +24,7 @@ PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_is_understood(words, monkeypatch, capsys):
+def test_a_command_is_understood(words, monkeypatch, tmp_path, capsys):
     asked = []
     monkeypatch.setattr(
         "sparsefit.cli._sweep.run_sweep", lambda cells, **_: asked.extend(cells) or []
@@ -31,8 +32,15 @@ def test_a_command_is_understood(words, monkeypatch, capsys):
     monkeypatch.setattr(
         "sparsefit.figures.draw.draw_all", lambda folder, *_, **__: [folder / "a.png"]
     )
-    assert main(words.split()) == 0, capsys.readouterr().err
-    assert asked or words.split()[0] not in ("run", "reproduce")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    short = ["--epochs", "1", "--steps-per-epoch", "2", "--ramp-steps", "1"]
+    command = words.split()[0]
+    if command == "evaluate":
+        assert main(["train", "--out", words.split()[1], *short]) == 0
+    words = words.split() + (short if command == "train" else [])
+    assert main(words) == 0, capsys.readouterr().err
+    assert asked or command not in ("run", "reproduce")
 
 
 def test_the_commands_are_found():
