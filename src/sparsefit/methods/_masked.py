@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sparsefit import nets
-from sparsefit.core.options import above, at_least, option
+from sparsefit import nets, nn
+from sparsefit.core.options import above, at_least, between, option
 from sparsefit.methods._trained import TrainedMethod
 
 if TYPE_CHECKING:
@@ -58,3 +58,24 @@ class MovingMask(MaskedTraining):
     """Options of masks that move during training."""
 
     mask_period: int = option(10, "optimiser steps from one mask to the next", check=at_least(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangingMask(MovingMask):
+    """Options of masks that keep their size, and exchange small weights for new ones."""
+
+    fraction: float = option(
+        0.3, "share of the kept weights that is exchanged at first", check=between(0, 1)
+    )
+    freeze: float = option(
+        0.75, "share of the steps after which masks do not move", check=between(0, 1)
+    )
+
+    def rule(self) -> nn.MaskRule:
+        """Return the rule that exchanges weights."""
+        raise TypeError(f"method {type(self).__name__} does not define rule")
+
+    def masking(self, n_steps: int) -> nets.Masking:
+        """Exchange weights until the freeze."""
+        schedule = nn.Constant(period=self.mask_period, stop=round(self.freeze * n_steps))
+        return nets.Masking(self.rule(), schedule, self.allocation)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparsefit import nets, nn
-from sparsefit.core.options import between, option
-from sparsefit.methods._masked import MovingMask
+from sparsefit import nn
+from sparsefit.methods._masked import ExchangingMask
 
 
 @dataclass(frozen=True, kw_only=True)
-class RiggedLottery(MovingMask):
+class RiggedLottery(ExchangingMask):
     """RigL: sparse all along; small weights go, others grow where the gradient is largest.
 
     References
@@ -32,15 +31,6 @@ class RiggedLottery(MovingMask):
 
     name: ClassVar[str] = "rigl"
 
-    fraction: float = option(
-        0.3, "share of the kept weights that is exchanged at first", check=between(0, 1)
-    )
-    freeze: float = option(
-        0.75, "share of the steps after which masks do not move", check=between(0, 1)
-    )
-
-    def masking(self, n_steps: int) -> nets.Masking:
-        """Exchange weights until the freeze."""
-        stop = round(self.freeze * n_steps)
-        schedule = nn.Constant(period=self.mask_period, stop=stop)
-        return nets.Masking(nn.RigL(fraction=self.fraction), schedule, self.allocation)
+    def rule(self) -> nn.MaskRule:
+        """Return the rule of this method."""
+        return nn.RigL(fraction=self.fraction)

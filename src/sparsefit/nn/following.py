@@ -8,31 +8,38 @@ fused optimisers do not even count up a tensor's version.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-if TYPE_CHECKING:
-    from sparsefit.nn.pruner import Pruner
+
+class Follower(Protocol):
+    """What follows optimisers: a `Pruner`."""
+
+    def is_trained_by(self, parameters: set[int]) -> bool:
+        """Return whether any of its weights is among those, given by ``id``."""
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Count a step of an optimiser."""
+
 
 # With each pruner, the optimisers that have stepped since the last step that was counted.
-_FOLLOWING: weakref.WeakKeyDictionary[Pruner, weakref.WeakSet[Optimizer]] = (
+_FOLLOWING: weakref.WeakKeyDictionary[Follower, weakref.WeakSet[Optimizer]] = (
     weakref.WeakKeyDictionary()
 )
 _hook: Any = None
 
 
-def follow_optimizers(pruner: Pruner) -> None:
+def follow_optimizers(pruner: Follower) -> None:
     """Let a pruner step whenever an optimiser steps its model's weights."""
     global _hook
     if _hook is None:
         _hook = register_optimizer_step_post_hook(_after_step)
-    pruner._is_automatic = True  # type: ignore[attr-defined]
     _FOLLOWING[pruner] = weakref.WeakSet()
 
 
-def unfollow(pruner: Pruner) -> None:
+def unfollow(pruner: Follower) -> None:
     """Leave a pruner alone from now on."""
     _FOLLOWING.pop(pruner, None)
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from torch import nn
 from torch.nn.utils import parametrize
 
-from sparsefit.nn.following import follow_optimizers, unfollow
+from sparsefit.nn.following import unfollow
 from sparsefit.nn.masks import Magnitude, MaskRule, OneShot
 from sparsefit.nn.pruner import Pruner
 from sparsefit.nn.schedules import Constant, Schedule
@@ -49,7 +49,7 @@ def sparsify(
     14
     """
     pruner = Pruner(model, mask=mask or Magnitude(), schedule=schedule or Constant(), **options)
-    follow_optimizers(pruner)
+    pruner.follow()
     return model
 
 

@@ -102,7 +102,7 @@ class Pruner:
             for layer, tensor, module in found
         ]
         self.targets = [attach(*place, masked) for place, masked in zip(found, masks, strict=True)]
-        self.n_steps, self._is_finished = 0, False
+        self.n_steps, self._is_finished, self._is_automatic = 0, False, False
         self.refresh()
         self.go_to(0)
 
@@ -229,11 +229,16 @@ class Pruner:
         own = (p for at in self.targets for p in (at.original, at.masked.scores))
         return any(id(parameter) in parameters for parameter in own if parameter is not None)
 
+    def follow(self) -> None:
+        """Step from now on whenever an optimiser steps the model's weights."""
+        self._is_automatic = True
+        follow_optimizers(self)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Follow the optimiser of a copied model as the original does."""
         self.__dict__.update(state)
-        if state.get("_is_automatic"):
-            follow_optimizers(self)
+        if self._is_automatic:
+            self.follow()
 
 
 def _check_types(model: object, mask: object, structure: object, schedule: object) -> None:
