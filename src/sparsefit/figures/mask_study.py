@@ -111,7 +111,7 @@ def _draw(panel: Panel, quantity: Quantity) -> Figure:
     studied = _studied(panel)
     structures = sorted({_option(series, "structure") for series in studied}, key=_plain_first)
     masks = sorted({_option(series, "mask") for series in studied})
-    figure = new_figure(1.0 + 2.6 * len(structures), 3.6)
+    figure = new_figure(max(6.2, 1.0 + 2.6 * len(structures)), 3.6)
     every = figure.subplots(1, len(structures), sharey=True, squeeze=False)[0]
     budgets = panel.values_of("nnz")[::-1]
     for axes, structure in zip(every, structures, strict=True):
