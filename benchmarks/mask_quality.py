@@ -17,6 +17,7 @@ from torch.nn.functional import mse_loss
 from sparsefit.nn import MASKS, HardTopK, SparseLinear
 
 RULES = {"default": None, **{name: rule() for name, rule in MASKS.items()}}
+del RULES["magnitude"]  # the default
 RULES["none (as published)"] = HardTopK(gradient="none")
 GOALS = {0.75: 0.01, 0.9: 0.1, 0.95: 0.5}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sparsefit import nets, nn
@@ -63,14 +63,8 @@ class LearnedMask(MovingMask):
         if self.mask_schedule != "constant":
             timing["end"] = end
         return nets.Masking(
-            self._rule(end),
+            nn.named_rule(self.mask, max(1, end)),
             nn.SCHEDULES[self.mask_schedule](**timing),
             self.allocation,
             nn.parse_structure(self.structure),
         )
-
-    def _rule(self, end: int) -> nn.MaskRule:
-        if self.mask == "frozen":
-            return nn.HardTopK(gradient="none")
-        rule = nn.MASKS[self.mask]()
-        return replace(rule, steps=max(1, end)) if isinstance(rule, nn.SoftRule) else rule

@@ -14,6 +14,7 @@ from .masks import OneShot as OneShot
 from .masks import RigL as RigL
 from .masks import Sigmoid as Sigmoid
 from .masks import SoftRule as SoftRule
+from .masks import named_rule as named_rule
 from .overview import Summary as Summary
 from .overview import summary as summary
 from .pruner import Pruner as Pruner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -357,3 +357,26 @@ def _below_one(values: Tensor) -> Tensor:
 MASKS: dict[str, type[MaskRule]] = {
     cls.name: cls for cls in (HardTopK, Sigmoid, HardConcrete, Magnitude)
 }
+
+FROZEN = "frozen"
+
+
+def named_rule(name: str, steps: int) -> MaskRule:
+    """Return a rule with its default options.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MASKS`, or ``frozen``: drawn at random, and not learned.
+    steps : int
+        After how many optimiser steps a soft mask is hard; others have no use for it.
+
+    Examples
+    --------
+    >>> named_rule("sigmoid", 500).anneal, named_rule("frozen", 500).trained
+    (500, False)
+    """
+    if name == FROZEN:
+        return HardTopK(gradient="none")
+    rule = MASKS[name]()
+    return replace(rule, steps=steps) if isinstance(rule, SoftRule) else rule

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -68,15 +69,16 @@ class Structure(Options):
 
     def pool(self, values: Tensor) -> Tensor:
         """Return the mean of every group, in the shape of the groups."""
-        if not self.within:
-            return values
-        return values.reshape(self.view(tuple(values.shape))).mean(dim=self.within)
+        return self._over_groups(values, torch.mean)
 
     def total(self, values: Tensor) -> Tensor:
         """Return the sum of every group, in the shape of the groups."""
+        return self._over_groups(values, torch.sum)
+
+    def _over_groups(self, values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
         if not self.within:
             return values
-        return values.reshape(self.view(tuple(values.shape))).sum(dim=self.within)
+        return reduce(values.reshape(self.view(tuple(values.shape))), dim=self.within)
 
     def scale(self, values: Tensor, factors: Tensor) -> Tensor:
         """Multiply every weight by its group's factor.

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sparsefit.nn import (
-    MASKS,
     SCHEDULES,
-    HardTopK,
-    MaskRule,
     Schedule,
-    SoftRule,
     SparseLinear,
     finalize,
     masked_weights,
+    named_rule,
     parse_structure,
 )
 from sparsefit.study.config import StudyConfig
@@ -41,24 +38,16 @@ def make_network(config: StudyConfig) -> nn.Sequential:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        hidden = SparseLinear(
-            config.n_features, config.hidden, bias=config.bias, sparsity=config.final_sparsity,
-            mask=_rule(config), structure=parse_structure(config.structure),
-            schedule=_schedule(config),
-        )  # fmt: skip
-        output = SparseLinear(
-            config.hidden, 1, bias=config.bias, sparsity=config.final_sparsity,
-            mask=_rule(config), schedule=_schedule(config),
-        )  # fmt: skip
+        rule = named_rule(config.mask, config.final_ramp_steps)
+        options: dict[str, Any] = {
+            "bias": config.bias, "sparsity": config.final_sparsity, "mask": rule,
+            "schedule": _schedule(config),
+        }  # fmt: skip
+        structure = parse_structure(config.structure)
+        hidden = SparseLinear(config.n_features, config.hidden, structure=structure, **options)
+        output = SparseLinear(config.hidden, 1, **options)
     layers = OrderedDict(hidden=hidden, relu=nn.ReLU(), output=output)
     return nn.Sequential(layers).to(config.device)
-
-
-def _rule(config: StudyConfig) -> MaskRule:
-    if config.mask == "frozen":
-        return HardTopK(gradient="none")
-    rule = MASKS[config.mask]()
-    return replace(rule, steps=config.final_ramp_steps) if isinstance(rule, SoftRule) else rule
 
 
 def _schedule(config: StudyConfig) -> Schedule:
