@@ -1,0 +1,113 @@
+"""Least squares over the weights of a network on its support."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.rows import Rows
+from sparsefit.solvers.sparse_net import SparseNet
+
+# Added to the diagonal of a Gram matrix relative to it, so that equal features do no harm.
+RIDGE = 1e-12
+_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-10, 1e6
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A network after least squares.
+
+    Attributes
+    ----------
+    net : SparseNet
+    loss : float
+        Mean square of the residual over rows and outputs.
+    n_steps : int
+        Gauss-Newton systems solved.
+    """
+
+    net: SparseNet
+    loss: float
+    n_steps: int = 0
+
+
+def mean_square(net: SparseNet, rows: Rows, y: Tensor) -> float:
+    """Return the mean square of f(X) - y."""
+    return float(net.residuals(rows, y).square().mean())
+
+
+def refit(
+    net: SparseNet, rows: Rows, y: Tensor, *, steps: int, enough: float = 0.0, gain: float = 0.0
+) -> Refit:
+    """Minimise |f(X) - y|^2 over the present weights by Levenberg-Marquardt.
+
+    Each step solves (J^T J + mu diag(J^T J)) delta = -J^T r. The damping mu falls after a step
+    that lowers the loss and grows after one that does not, which is not taken.
+
+    Parameters
+    ----------
+    net : SparseNet
+    rows : Rows
+    y : Tensor of shape (k, n)
+    steps : int
+        At most so many.
+    enough : float, optional
+        Stop at this mean square.
+    gain : float, optional
+        Stop after a step that lowers the loss by less than this share of it.
+
+    References
+    ----------
+    J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, 1978.
+    """
+    damping, loss, taken = _FIRST_DAMPING, float("inf"), 0
+    for _ in range(steps):
+        if len(net.values) == 0:
+            break
+        net = net.balanced()
+        gram, gradient, total = net.normal_equations(rows, y)
+        gram = without_scalings(net, gram)
+        loss, before = total / y.numel(), loss
+        if loss <= enough:
+            return Refit(net, loss, taken)
+        if before - loss < gain * before and before < float("inf"):
+            return Refit(net, loss, taken)
+        better = None
+        taken += 1
+        while better is None and damping < _MOST_DAMPING:
+            candidate = net.with_values(net.values - damped_solve(gram, gradient, damping))
+            trial = mean_square(candidate, rows, y)
+            if trial < loss:
+                better = candidate
+                damping = max(damping / 10, _LEAST_DAMPING)
+            else:
+                damping *= 8
+        if better is None:
+            return Refit(net, loss, taken)
+        net, loss = better, trial
+    return Refit(net, mean_square(net, rows, y) if loss == float("inf") else loss, taken)
+
+
+def without_scalings(net: SparseNet, gram: Tensor) -> Tensor:
+    """Return J^T J with curvature put in along the directions that scale units."""
+    free = net.scalings()
+    if free.shape[1] == 0:
+        return gram
+    stiffness = (free.square() * gram.diagonal()[:, None]).sum(dim=0)
+    return gram + (free * stiffness) @ free.T
+
+
+def damped_solve(gram: Tensor, gradient: Tensor, damping: float) -> Tensor:
+    """Return (K + mu diag(K))^-1 g with a matrix that is brought to ones on its diagonal first."""
+    scale = gram.diagonal().clamp(min=1e-300).rsqrt()
+    scaled = gram * scale[:, None] * scale
+    while True:
+        system = scaled.clone()
+        system.diagonal().add_(max(damping, RIDGE))
+        factor, failed = torch.linalg.cholesky_ex(system)
+        if not bool(failed):
+            rhs = (gradient * scale)[:, None]
+            return torch.cholesky_solve(rhs, factor)[:, 0] * scale
+        damping = 10 * max(damping, RIDGE)

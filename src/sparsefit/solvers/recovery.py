@@ -1,0 +1,241 @@
+"""Recover a sparse network: relaxed start, breathing, signs, and restarts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.network import Layer, Network
+from sparsefit.core.problem import Problem
+from sparsefit.core.result import Fit, Status
+from sparsefit.core.rows import Rows
+from sparsefit.core.setting import Setting
+from sparsefit.solvers.breathing import Breathing
+from sparsefit.solvers.growth import slopes
+from sparsefit.solvers.levenberg_marquardt import Refit, refit
+from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
+from sparsefit.solvers.signs import resolve_signs, with_linear_pairs
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+
+# Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
+_EXACT = 1e-13
+_ALIKE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """How to search for a network of at most `nnz` weights.
+
+    Attributes
+    ----------
+    nnz : int
+        Budget: hidden weights, and output weights unless `fused`.
+    hidden, layers : int
+        Units of each hidden layer, and hidden layers.
+    fused : bool
+        One output, the plain sum of the last hidden layer.
+    skip : bool
+        Whether the network may have a linear term, whose weights count.
+    seed : int
+    restarts : int
+        Attempts after the first, from other draws, until one is exact.
+    cycles : int
+        Breathing cycles in each phase of an attempt.
+    start_steps : int or None
+        Adam steps of the relaxed start.
+    free_linear : bool or None
+        Whether the search has a linear term that is not counted and goes in the end; None: with
+        one output in the first attempt, and by turns.
+    room : int
+        Bytes that the dense start may take.
+    deadline : float
+        Of `time.monotonic`, after which no new cycle begins.
+    report : callable
+        Gets the attempt and the least mean square so far.
+    """
+
+    nnz: int
+    hidden: int
+    layers: int
+    fused: bool
+    skip: bool
+    seed: int
+    restarts: int
+    cycles: int
+    start_steps: int | None = None
+    free_linear: bool | None = None
+    deadline: float = float("inf")
+    report: Callable[[int, float], None] = lambda attempt, loss: None
+
+    def run(self, rows: Rows, y: Tensor, init: SparseNet | None = None) -> tuple[Refit, bool]:
+        """Search, and return the best network and whether it is exact.
+
+        Parameters
+        ----------
+        rows : Rows
+        y : Tensor of shape (k, n)
+        init : SparseNet, optional
+            A network to begin with, of a larger budget.
+        """
+        best, enough = None, _EXACT * float(y.square().mean())
+        for attempt in range(self.restarts + 1):
+            breathing = self._breathing(rows, y, attempt, enough, best)
+            if attempt == 0 and init is not None:
+                result = breathing.run(breathing.contract(init), self.cycles)
+            else:
+                result = self._attempt(breathing, attempt)
+            # Two draws that end alike have found what there is to find, as under noise.
+            agrees = best is not None and abs(result.loss - best.loss) < _ALIKE * best.loss
+            if best is None or result.loss < best.loss:
+                best = result
+            if breathing.is_over(best) or agrees:
+                break
+        assert best is not None
+        best = refit(best.net, rows, y, steps=20, gain=1e-6)
+        return best, best.loss <= enough
+
+    def _breathing(
+        self, rows: Rows, y: Tensor, attempt: int, enough: float, best: Refit | None
+    ) -> Breathing:
+        least = float("inf") if best is None else best.loss
+        return Breathing(
+            rows=rows, y=y, nnz=self.nnz, max_units=self.hidden, enough=enough,
+            generator=torch.Generator().manual_seed(self.seed + 1000 * attempt),
+            deadline=self.deadline,
+            report=lambda loss: self.report(attempt, min(loss, least)),
+        )  # fmt: skip
+
+    def _attempt(self, breathing: Breathing, attempt: int) -> Refit:
+        """Start relaxed, breathe, remove a free linear term, breathe again."""
+        rows, y = breathing.rows, breathing.y
+        linear = self._has_free_linear(len(y), attempt)
+        net = self._start(rows, y, attempt, linear=linear or self.skip)
+        net = replace(net, linear_counts=self.skip)
+        result = breathing.merged(breathing.refit(self._selected(net, rows, y)))
+        result = breathing.run(breathing.contract(result.net), self.cycles)
+        if not linear:
+            return result
+        settled = [breathing.contract(breathing.refit(net).net) for net in self._settled(result)]
+        return breathing.run(min(settled, key=lambda found: found.loss), self.cycles)
+
+    def _has_free_linear(self, n_outputs: int, attempt: int) -> bool:
+        """Whether to search with a linear term: it makes the signs of units irrelevant."""
+        if self.layers > 1:
+            return False
+        if self.free_linear is not None:
+            return self.free_linear
+        # With several outputs the linear term has many weights, and hides more than it frees.
+        return (attempt % 2 == 0) == (n_outputs == 1)
+
+    def _start(self, rows: Rows, y: Tensor, attempt: int, *, linear: bool) -> SparseNet:
+        live = min(self.hidden, self.nnz)
+        is_plain = self.fused and self.layers == 1
+        how = RelaxedStart(
+            steps=self.start_steps or (5000 if live > 100 else 3000),
+            penalty=0.03 if is_plain else (0.001, 0.0003, 0.003)[attempt % 3],
+            lr=0.02 if is_plain or attempt % 2 == 0 else 0.005,
+            batch=min(max(256, 5 * live), 1024),
+            linear=linear,
+        )
+        units = math.ceil(1.3 * min(self.hidden, self.nnz // 2 + 1)) + 2
+        n_edges = live if self.fused else max(1, self.nnz // 2)
+        net = relaxed_start(
+            rows, y, [units] * self.layers, n_edges, self.seed + 1000 * attempt, how,
+            fused=self.fused,
+        )  # fmt: skip
+        return net if linear else replace(net, linear=net.linear.emptied())
+
+    def _selected(self, net: SparseNet, rows: Rows, y: Tensor) -> SparseNet:
+        """Keep 1.8 times the budget by w^2 D, by which the loss would rise without a refit."""
+        live, _ = slopes(net, rows, y)
+        layers = net.hidden if net.fused else (*net.hidden, net.readout)
+        scores = torch.cat([
+            edges.values.square() * slope.curvature[edges.target, edges.source]
+            for edges, slope in zip(layers, live, strict=False)
+        ])  # fmt: skip
+        kept = torch.ones(len(net.values), dtype=torch.bool, device=scores.device)
+        kept[: len(scores)] = False
+        kept[scores.topk(min(math.ceil(1.8 * self.nnz), len(scores))).indices] = True
+        return net.keep(kept)
+
+    def _settled(self, result: Refit) -> list[SparseNet]:
+        """Return networks without a free linear term that stand for one with it."""
+        turned = resolve_signs(result.net)
+        if self.skip:
+            return [result.net, turned]
+        found = [replace(turned, linear=turned.linear.emptied())]
+        if not self.fused:
+            found.append(with_linear_pairs(turned, self.nnz // 2))
+        return found
+
+
+def recover_network(
+    problem: Problem, nnz: int, setting: Setting, *, fused: bool, init: SparseNet | None,
+    restarts: int, cycles: int, start_steps: int | None, deadline: float,
+) -> tuple[Fit, SparseNet]:  # fmt: skip
+    """Recover a network for a problem with the squared loss.
+
+    Parameters
+    ----------
+    problem : Problem
+    nnz : int
+    setting : Setting
+        ``dtype`` must be set.
+    fused : bool
+        One output, the plain sum of the last hidden layer.
+    init : SparseNet or None
+        A network of a larger budget to begin with.
+    restarts, cycles, start_steps, deadline
+        See `Recovery`.
+
+    Returns
+    -------
+    fit : Fit
+        Converged if exact.
+    net : SparseNet
+        The same network, to begin a smaller budget with.
+    """
+    dtype = getattr(torch, str(setting.dtype))
+    rows = Rows(problem.X, bias=setting.bias, dtype=dtype, device=setting.device)
+    y = torch.tensor(problem.y.T, dtype=dtype, device=setting.device).contiguous()
+    history: list[float] = []
+
+    def report(attempt: int, loss: float) -> None:
+        history.append(loss / 2)
+        done = (attempt + min(1.0, len(history) / (2 * cycles + 1))) / (restarts + 1)
+        setting.progress(min(done, 1.0), f"attempt {attempt + 1}, mean square {loss:.2e}")
+
+    recovery = Recovery(
+        nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused, skip=setting.skip,
+        seed=setting.seed, restarts=restarts, cycles=cycles, start_steps=start_steps,
+        deadline=deadline, report=report,
+    )  # fmt: skip
+    result, is_exact = recovery.run(rows, y, init)
+    status = Status.CONVERGED if is_exact else Status.FINISHED
+    network = to_network(result.net, setting)
+    return Fit(network, status, len(history), (*history, result.loss / 2)), result.net
+
+
+def to_network(net: SparseNet, setting: Setting) -> Network:
+    """Return the network with as many units in each hidden layer as the setting has."""
+    widths, layers = [net.hidden[0].n_sources, *[setting.hidden] * len(net.hidden)], []
+    for number, edges in enumerate(net.hidden):
+        wide = replace(edges, n_targets=setting.hidden)
+        constant_input = setting.bias and number == 0
+        layers.append(_layer(wide, widths[number], constant_input=constant_input))
+    linear = _layer(net.linear, widths[0], constant_input=setting.bias)
+    if not net.fused:
+        # The outputs have their bias in the last layer, as in any other network.
+        layers.append(Layer(_layer(net.readout, widths[-1]).weight, linear.bias))
+        linear = Layer(linear.weight)
+    return Network(tuple(layers), net.fused, skip=linear if setting.skip else None)
+
+
+def _layer(edges: Edges, n_inputs: int, *, constant_input: bool = False) -> Layer:
+    flat = (edges.target * n_inputs + edges.source).cpu().numpy()
+    values = edges.values.cpu().numpy()
+    return Layer.from_flat(flat, values, n_inputs, edges.n_targets, constant_input=constant_input)

@@ -1,0 +1,154 @@
+"""A dense start with more units than allowed, an L1 term and a free linear term."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsefit.core.rows import Rows
+from sparsefit.solvers.batches import Batches
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+
+_BETAS = 0.9, 0.99
+
+
+@dataclass(frozen=True)
+class RelaxedStart:
+    """How the dense start is trained.
+
+    Attributes
+    ----------
+    steps : int
+        Adam steps; rate and L1 weight fall linearly to zero.
+    penalty : float
+        Weight of the L1 norm at first, for targets scaled so that weights are of size 1.
+    lr : float
+    batch : int
+        Rows of a minibatch.
+    linear : bool
+        Whether there is a free linear term.
+    """
+
+    steps: int = 3000
+    penalty: float = 0.03
+    lr: float = 0.02
+    batch: int = 256
+    linear: bool = True
+
+
+def relaxed_start(
+    rows: Rows, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
+    fused: bool,
+) -> SparseNet:  # fmt: skip
+    """Train a dense network of the given widths and return it, with all its weights.
+
+    Parameters
+    ----------
+    rows : Rows
+    y : Tensor of shape (k, n)
+    units : list of int
+        Width of each hidden layer.
+    n_edges : int
+        Weights that are expected to reach the outputs, which sets the scale of the targets.
+    seed : int
+        Of the initial weights and the minibatches; torch's global generator is left as it is.
+    how : RelaxedStart
+    fused : bool
+        One output, the plain sum of the last hidden layer.
+    """
+    n_outputs = len(y)
+    scale = _target_scale(y, n_edges)
+    input_scale = float(np.sqrt(np.mean(np.square(rows.X, dtype=np.float64)))) or 1.0
+    X = torch.cat(rows.blocks, dim=1).T.to(torch.float32) / input_scale
+    target = y.T.to(torch.float32) / scale
+    generator = torch.Generator().manual_seed(seed)
+    widths = [rows.d, *units]
+    hidden = [_draw(a, b, generator).to(X.device) for a, b in itertools.pairwise(widths)]
+    if fused:
+        readout = X.new_ones(units[-1], 1)
+    else:
+        readout = _draw(units[-1], n_outputs, generator).to(X.device)
+        readout *= math.sqrt(units[-1] / n_outputs)
+    linear = X.new_zeros(rows.d, n_outputs)
+    trained = [*hidden, *([] if fused else [readout]), *([linear] if how.linear else [])]
+    penalised = len(trained) - how.linear
+    moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in trained]
+    batches = Batches(len(X), how.batch if how.batch < len(X) else 0, seed)
+    step = 0
+    for epoch in itertools.count():
+        for index in batches.epoch(epoch):
+            x, t = X[torch.from_numpy(index)], target[torch.from_numpy(index)]
+            left = 1 - step / how.steps
+            gradients = _gradients(x, t, hidden, readout, linear, fused=fused)
+            if not how.linear:
+                gradients.pop()
+            for number, gradient in enumerate(gradients):
+                if number < penalised:
+                    gradient.add_(trained[number].sign(), alpha=how.penalty * left)
+                _adam(trained[number], gradient, moments[number], how.lr * left, step + 1)
+            step += 1
+            if step == how.steps:
+                return _finished(hidden, readout, linear, scale, input_scale, rows, fused=fused)
+    raise AssertionError
+
+
+def _target_scale(y: Tensor, n_edges: int) -> float:
+    """Return what to divide targets by so that `n_edges` weights that fit them are of size 1."""
+    spread = float(y.var(dim=1).sum().sqrt())
+    return spread / (0.8 * math.sqrt(n_edges)) if spread else float(y.abs().max()) or 1.0
+
+
+def _draw(n_in: int, n_out: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(n_in, n_out, generator=generator) / math.sqrt(n_in)
+
+
+def _gradients(
+    x: Tensor, t: Tensor, hidden: list[Tensor], readout: Tensor, linear: Tensor, *, fused: bool
+) -> list[Tensor]:
+    """Return the gradients of half the mean square by W_1..., U unless fused, and C."""
+    inputs = [x]
+    for weight in hidden:
+        inputs.append((inputs[-1] @ weight).clamp_(min=0))
+    r = (inputs[-1] @ readout + x @ linear - t) / len(x)
+    back, found = r @ readout.T, []
+    for number in range(len(hidden) - 1, -1, -1):
+        back = back * (inputs[number + 1] > 0)
+        found.append(inputs[number].T @ back)
+        if number:
+            back = back @ hidden[number].T
+    found.reverse()
+    return [*found, *([] if fused else [inputs[-1].T @ r]), x.T @ r]
+
+
+def _adam(
+    weight: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], rate: float, step: int
+) -> None:
+    first, second = moments
+    first.lerp_(gradient, 1 - _BETAS[0])
+    second.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
+    size = (second / (1 - _BETAS[1] ** step)).sqrt_().add_(1e-8)
+    weight.addcdiv_(first, size, value=-rate / (1 - _BETAS[0] ** step))
+
+
+def _finished(
+    hidden: list[Tensor], readout: Tensor, linear: Tensor, scale: float, input_scale: float,
+    rows: Rows, *, fused: bool,
+) -> SparseNet:  # fmt: skip
+    """Return the network for inputs and targets as they are."""
+    layers = [weight.to(rows.dtype) for weight in hidden]
+    layers[0] = layers[0] / input_scale
+    if fused:
+        layers[-1] = layers[-1] * scale
+    else:
+        readout = readout * scale
+    return SparseNet(
+        tuple(Edges.from_dense(weight) for weight in layers),
+        Edges.from_dense(readout.to(rows.dtype)),
+        Edges.from_dense(linear.to(rows.dtype) * scale / input_scale),
+        fused,
+    )

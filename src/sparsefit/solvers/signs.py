@@ -1,0 +1,132 @@
+"""Remove a linear term by turning units around: relu(z) = relu(-z) + z."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy import optimize, sparse
+
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+
+
+def resolve_signs(net: SparseNet, *, seconds: float = 10.0) -> SparseNet:
+    """Return a network of one hidden layer without a linear term, as near as can be.
+
+    Turning unit j around adds w_j u_j^T to the linear term, so the signs are the solution of a
+    linear system in 0/1 unknowns: min |C + sum_j b_j w_j u_j^T|_1. A unit with a single input i
+    may also become two, one on either side; with one summed output that moves C_i by any
+    part t in [0, 1] of its weight, and with trained outputs it makes row i of C free.
+    """
+    weights = net.hidden[0].dense().cpu().numpy()
+    readout = net.readout.dense().T.cpu().numpy()
+    linear = net.linear.dense().T.cpu().numpy()
+    single = (weights != 0).sum(axis=1) == 1
+    share = _minimise(weights, readout, linear, single, fused=net.fused, seconds=seconds)
+    if net.fused:
+        turned = _turn_summed(weights, single, share)
+        left = linear[:, 0] + share @ weights
+        return _rebuild(net, turned, np.ones((len(turned), 1)), left[:, None])
+    new_weights, new_readout, left = _turn(weights, readout, linear, single, share)
+    return _rebuild(net, new_weights, new_readout, left)
+
+
+def _minimise(
+    weights: np.ndarray, readout: np.ndarray, linear: np.ndarray, single: np.ndarray, *,
+    fused: bool, seconds: float,
+) -> np.ndarray:  # fmt: skip
+    """Return b, shape (units,): 0 or 1, for single units of a summed output anything between."""
+    n_units = len(weights)
+    free_rows = np.zeros(len(linear), dtype=bool)
+    if not fused:
+        free_rows[np.abs(weights[single]).sum(axis=0) > 0] = True
+    kept = np.flatnonzero(~free_rows)
+    columns = np.einsum("ji,jo->ioj", weights[:, kept], readout).reshape(-1, n_units)
+    target = linear[kept].ravel()
+    used = np.abs(columns).sum(axis=1) > 0
+    columns, target = columns[used], target[used]
+    n_rows = len(target)
+    if n_rows == 0:
+        return np.zeros(n_units)
+    eye = sparse.eye_array(n_rows)
+    matrix = sparse.hstack([sparse.csr_array(columns), eye, -eye], format="csc")
+    cost = np.concatenate([np.zeros(n_units), np.ones(2 * n_rows)])
+    whole = np.concatenate([np.where(single & fused, 0, 1), np.zeros(2 * n_rows)])
+    upper = np.concatenate([np.where(single & (not fused), 0.0, 1.0), np.full(2 * n_rows, np.inf)])
+    found = optimize.milp(
+        cost, integrality=whole, bounds=optimize.Bounds(0, upper),
+        constraints=optimize.LinearConstraint(matrix, -target, -target),
+        options={"time_limit": seconds, "mip_rel_gap": 1e-9},
+    )  # fmt: skip
+    if found.x is None:
+        return np.zeros(n_units)
+    share = found.x[:n_units]
+    return np.where(single & fused, share, np.round(share))
+
+
+def _turn_summed(weights: np.ndarray, single: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return (1 - b) w and -b w of every unit, without zeros."""
+    share = np.where(share < 1e-9, 0, np.where(share > 1 - 1e-9, 1, share))
+    both = np.concatenate([(1 - share)[:, None] * weights, -share[:, None] * weights])
+    return both[np.abs(both).sum(axis=1) > 0]
+
+
+def _turn(
+    weights: np.ndarray, readout: np.ndarray, linear: np.ndarray, single: np.ndarray,
+    share: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Turn units around; single ones take up what is left in their row of the linear term."""
+    turned = share > 0.5
+    linear = linear + (weights * turned[:, None]).T @ (readout * turned[:, None])
+    weights = np.where(turned[:, None], -weights, weights)
+    readout = readout.copy()
+    extra_weights, extra_readout = [], []
+    for unit in np.flatnonzero(single):
+        (source,) = np.flatnonzero(weights[unit])
+        row = linear[source] / weights[unit, source]
+        if not row.any():
+            continue
+        # relu(z) u + z c = relu(z) (u + c) - relu(-z) c
+        readout[unit] += row
+        extra_weights.append(-weights[unit])
+        extra_readout.append(-row)
+        linear[source] = 0
+    if extra_weights:
+        weights = np.concatenate([weights, extra_weights])
+        readout = np.concatenate([readout, extra_readout])
+    return weights, readout, linear
+
+
+def with_linear_pairs(net: SparseNet, most: int) -> SparseNet:
+    """Write the linear term as pairs of units, c.x = relu(c.x) - relu(-c.x), one per output.
+
+    Parameters
+    ----------
+    net : SparseNet
+        With trained outputs.
+    most : int
+        Only so many of the largest weights of the term.
+    """
+    linear = net.linear.dense().T.cpu().numpy()
+    if 0 < most < np.count_nonzero(linear):
+        linear = np.where(np.abs(linear) >= np.sort(np.abs(linear).ravel())[-most], linear, 0)
+    weights, readout = net.hidden[0].dense().cpu().numpy(), net.readout.dense().T.cpu().numpy()
+    for output in np.flatnonzero(np.abs(linear).sum(axis=0)):
+        pair = np.stack([linear[:, output], -linear[:, output]])
+        fed = np.zeros((2, linear.shape[1]))
+        fed[:, output] = 1, -1
+        weights, readout = np.concatenate([weights, pair]), np.concatenate([readout, fed])
+    return _rebuild(net, weights, readout, 0 * linear)
+
+
+def _rebuild(
+    net: SparseNet, weights: np.ndarray, readout: np.ndarray, linear: np.ndarray
+) -> SparseNet:
+    def edges(matrix: np.ndarray) -> Edges:
+        return Edges.from_dense(torch.from_numpy(matrix).to(net.values))
+
+    return replace(
+        net, hidden=(edges(np.ascontiguousarray(weights.T)),), readout=edges(readout),
+        linear=edges(linear),
+    ).without_idle_units()  # fmt: skip

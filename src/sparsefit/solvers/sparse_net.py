@@ -1,0 +1,352 @@
+"""A network on its support: outputs, Gauss-Newton equations, and changes of the support."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.rows import Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """A sparse matrix (n_sources, n_targets) by its nonzeros, ordered by target, then source.
+
+    Attributes
+    ----------
+    source, target : Tensor of int64, shape (nnz,)
+    values : Tensor of shape (nnz,)
+    n_sources, n_targets : int
+    """
+
+    source: Tensor
+    target: Tensor
+    values: Tensor
+    n_sources: int
+    n_targets: int
+
+    @classmethod
+    def build(
+        cls, source: Tensor, target: Tensor, values: Tensor, n_sources: int, n_targets: int
+    ) -> Edges:
+        """Order the nonzeros; those at one place are added up."""
+        keys, place = torch.unique(target * n_sources + source, return_inverse=True)
+        summed = values.new_zeros(len(keys)).index_add_(0, place, values)
+        return cls(keys % n_sources, keys // n_sources, summed, n_sources, n_targets)
+
+    @classmethod
+    def from_dense(cls, matrix: Tensor) -> Edges:
+        """Return the nonzeros of a matrix of shape (n_sources, n_targets)."""
+        target, source = matrix.T.nonzero(as_tuple=True)
+        return cls(source, target, matrix[source, target], *matrix.shape)
+
+    @property
+    def nnz(self) -> int:
+        """Number of nonzeros."""
+        return len(self.values)
+
+    def dense(self, sources: Tensor | None = None) -> Tensor:
+        """Return the matrix transposed, (n_targets, len(sources)); `sources` increasing."""
+        if sources is None:
+            column, width = self.source, self.n_sources
+        else:
+            column, width = torch.searchsorted(sources, self.source), len(sources)
+        matrix = self.values.new_zeros(self.n_targets, width)
+        matrix[self.target, column] = self.values
+        return matrix
+
+    def take(self, kept: Tensor) -> Edges:
+        """Return the nonzeros where the mask `kept` is True."""
+        return replace(
+            self, source=self.source[kept], target=self.target[kept], values=self.values[kept]
+        )
+
+    def emptied(self) -> Edges:
+        """Return a matrix of the same shape without nonzeros."""
+        return self.take(torch.zeros_like(self.target, dtype=torch.bool))
+
+    def with_values(self, values: Tensor) -> Edges:
+        """Return the same support with other values."""
+        return replace(self, values=values)
+
+    def add(self, source: Tensor, target: Tensor, values: Tensor) -> Edges:
+        """Return the matrix with more nonzeros; values at places already there add up."""
+        return Edges.build(
+            torch.cat([self.source, source]),
+            torch.cat([self.target, target]),
+            torch.cat([self.values, values]),
+            self.n_sources,
+            self.n_targets,
+        )
+
+    def renumber(self, sources: Tensor | None, targets: Tensor | None) -> Edges:
+        """Return the part between the given sources and targets, numbered anew."""
+        kept = torch.ones(self.nnz, dtype=torch.bool, device=self.values.device)
+        if sources is not None:
+            kept &= torch.isin(self.source, sources)
+        if targets is not None:
+            kept &= torch.isin(self.target, targets)
+        part = self.take(kept)
+        if sources is not None:
+            source = torch.searchsorted(sources, part.source)
+            part = replace(part, source=source, n_sources=len(sources))
+        if targets is not None:
+            target = torch.searchsorted(targets, part.target)
+            part = replace(part, target=target, n_targets=len(targets))
+        return part
+
+
+class Forward(NamedTuple):
+    """A block of rows on its way through the network, all feature-major.
+
+    Attributes
+    ----------
+    inputs : list of Tensor
+        What each hidden layer gets, (n_inputs, rows), and last what the outputs are made of.
+    active : list of Tensor
+        For each hidden layer whether its units are active, (units, rows), 0 or 1.
+    outputs : Tensor of shape (k, rows)
+    """
+
+    inputs: list[Tensor]
+    active: list[Tensor]
+    outputs: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SparseNet:
+    """A ReLU network on its support.
+
+    f(x) = U^T a_L + C^T x with a_l = relu(W_l^T a_{l-1}) and a_0 = x.
+
+    Attributes
+    ----------
+    hidden : tuple of Edges
+        W_1 ... W_L.
+    readout : Edges
+        U, (units of the last hidden layer, k); all ones, and not a parameter, if `fused`.
+    linear : Edges
+        C, (d, k): the linear term.
+    fused : bool
+        One output, the plain sum of the last hidden layer.
+    linear_counts : bool
+        Whether the weights of the linear term count, and may be dropped, like others.
+
+    Notes
+    -----
+    Parameters are counted in the order W_1, ..., W_L, U (unless fused), C.
+    """
+
+    hidden: tuple[Edges, ...]
+    readout: Edges
+    linear: Edges
+    fused: bool
+    linear_counts: bool = False
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs k."""
+        return self.linear.n_targets
+
+    @property
+    def trained(self) -> tuple[Edges, ...]:
+        """The matrices that hold parameters, in their order."""
+        middle = () if self.fused else (self.readout,)
+        return (*self.hidden, *middle, self.linear)
+
+    @cached_property
+    def values(self) -> Tensor:
+        """All parameters, shape (p,)."""
+        return torch.cat([edges.values for edges in self.trained])
+
+    @property
+    def n_weights(self) -> int:
+        """Parameters that count: all, without a linear term that is free."""
+        return len(self.values) - (0 if self.linear_counts else self.linear.nnz)
+
+    @property
+    def n_units(self) -> int:
+        """Units of the largest hidden layer."""
+        return max(edges.n_targets for edges in self.hidden)
+
+    def with_values(self, values: Tensor) -> SparseNet:
+        """Return the same support with other values."""
+        parts = values.split([edges.nnz for edges in self.trained])
+        return self.with_trained(
+            [e.with_values(v) for e, v in zip(self.trained, parts, strict=True)]
+        )
+
+    def keep(self, kept: Tensor) -> SparseNet:
+        """Return the network with the parameters where `kept` is True, without idle units."""
+        parts = kept.split([edges.nnz for edges in self.trained])
+        return self.with_trained(
+            [edges.take(part) for edges, part in zip(self.trained, parts, strict=True)]
+        ).without_idle_units()
+
+    def with_trained(self, trained: Sequence[Edges]) -> SparseNet:
+        """Return the network with other matrices of parameters, in the order of `trained`."""
+        *hidden, linear = trained
+        readout = self.readout if self.fused else hidden.pop()
+        return replace(self, hidden=tuple(hidden), readout=readout, linear=linear)
+
+    def without_idle_units(self) -> SparseNet:
+        """Drop units without inputs or without outputs, until none is left."""
+        layers = [*self.hidden, self.readout]
+        while True:
+            before = [edges.n_targets for edges in layers]
+            for number in range(len(layers) - 1):
+                fed = torch.unique(layers[number].target)
+                used = torch.unique(layers[number + 1].source)
+                live = fed[torch.isin(fed, used)]
+                layers[number] = layers[number].renumber(None, live)
+                layers[number + 1] = layers[number + 1].renumber(live, None)
+            if [edges.n_targets for edges in layers] == before:
+                return replace(self, hidden=tuple(layers[:-1]), readout=layers[-1])
+
+    @property
+    def _scalable(self) -> list[tuple[int, Edges, Edges]]:
+        """Layers whose units may be scaled: what is in front of them, and what is behind."""
+        behind = [*self.hidden[1:], *([] if self.fused else [self.readout])]
+        return [(at, self.hidden[at], edges) for at, edges in enumerate(behind)]
+
+    def balanced(self) -> SparseNet:
+        """Scale units so that the norms of their incoming and outgoing weights agree.
+
+        relu(c z) = c relu(z) for c > 0: outputs stay as they are.
+        """
+        layers = list(self.trained)
+        for at, _, _ in self._scalable:
+            before, after = layers[at], layers[at + 1]
+            ratio = (_norms(after, after.source) / _norms(before, before.target)).sqrt()
+            layers[at] = before.with_values(before.values * ratio[before.target])
+            layers[at + 1] = after.with_values(after.values / ratio[after.source])
+        return self.with_trained(layers)
+
+    def scalings(self) -> Tensor:
+        """Return the directions that scale a unit and change no output, shape (p, count), normed.
+
+        Along them J^T J is singular.
+        """
+        starts = [0]
+        for edges in self.trained:
+            starts.append(starts[-1] + edges.nnz)
+        columns = [self.values.new_zeros(len(self.values), 0)]
+        for at, before, after in self._scalable:
+            part = self.values.new_zeros(len(self.values), before.n_targets)
+            place = torch.arange(before.nnz, device=part.device)
+            part[starts[at] + place, before.target] = before.values
+            place = torch.arange(after.nnz, device=part.device)
+            part[starts[at + 1] + place, after.source] = -after.values
+            columns.append(part / part.norm(dim=0).clamp(min=1e-300))
+        return torch.cat(columns, dim=1)
+
+    def forward(self, block: Tensor) -> Forward:
+        """Return the activations of a block of rows, (d, rows)."""
+        inputs, active = [block], []
+        for edges in self.hidden:
+            z = _apply(edges, inputs[-1])
+            active.append((z > 0).to(z.dtype))
+            inputs.append(z.clamp_(min=0))
+        outputs = _apply(self.readout, inputs[-1]) + _apply(self.linear, block)
+        return Forward(inputs, active, outputs)
+
+    def residuals(self, rows: Rows, y: Tensor) -> Tensor:
+        """Return f(X) - y, (k, n); `y` is (k, n) too."""
+        blocks = [self.forward(block).outputs for block in rows.blocks]
+        return torch.cat(blocks, dim=1) - y
+
+    def sensitivities(self, through: Forward, output: int) -> list[Tensor]:
+        """Return the derivative of an output by the units of each hidden layer, (units, rows)."""
+        back = self.readout.dense()[output][:, None].expand_as(through.active[-1])
+        found = [back]
+        for number in range(len(self.hidden) - 1, 0, -1):
+            back = self.hidden[number].dense().T @ (back * through.active[number])
+            found.append(back)
+        return found[::-1]
+
+    def jacobian(self, through: Forward, output: int) -> Tensor:
+        """Return the derivative of one output by all parameters, shape (p, rows)."""
+        block, parts = through.inputs[0], []
+        for number, back in enumerate(self.sensitivities(through, output)):
+            edges = self.hidden[number]
+            delta = back * through.active[number]
+            parts.append(through.inputs[number][edges.source] * delta[edges.target])
+        readouts = [(self.linear, block)]
+        if not self.fused:
+            readouts.insert(0, (self.readout, through.inputs[-1]))
+        for edges, features in readouts:
+            parts.append(features[edges.source] * (edges.target == output)[:, None])
+        return torch.cat(parts)
+
+    def _features(self, through: Forward) -> tuple[Tensor, Tensor, Tensor]:
+        """Return distinct features (q, rows), the place of each parameter's, and weights (p, k).
+
+        With one hidden layer, the derivative of output o by parameter p is
+        feature[place[p]] * weight[p, o]: one Gram matrix of few features serves all outputs.
+        """
+        block, (edges,) = through.inputs[0], self.hidden
+        eye = torch.eye(self.n_outputs, dtype=block.dtype, device=block.device)
+        features = [block[edges.source] * through.active[0][edges.target]]
+        places = [torch.arange(edges.nnz, device=block.device)]
+        weights = [self.readout.dense().T[edges.target]]
+        readouts = [(self.linear, block)]
+        if not self.fused:
+            readouts.insert(0, (self.readout, through.inputs[1]))
+        for readout, inputs in readouts:
+            sources, place = torch.unique(readout.source, return_inverse=True)
+            places.append(place + sum(map(len, features)))
+            features.append(inputs[sources])
+            weights.append(eye[readout.target])
+        return torch.cat(features), torch.cat(places), torch.cat(weights)
+
+    def normal_equations(self, rows: Rows, y: Tensor) -> tuple[Tensor, Tensor, float]:
+        """Return J^T J (p, p), J^T r (p,) and |r|^2 for the residual r = f(X) - y (k, n).
+
+        One block of rows at a time: beyond the p^2 numbers of the result, memory is that of p
+        features on one block.
+        """
+        if len(self.hidden) == 1:
+            return self._shallow_equations(rows, y)
+        p = len(self.values)
+        gram, gradient = self.values.new_zeros(p, p), self.values.new_zeros(p)
+        total = self.values.new_zeros(())
+        for span, block in zip(rows.spans, rows.blocks, strict=True):
+            through = self.forward(block)
+            residual = through.outputs - y[:, span]
+            total += residual.square().sum()
+            for output in range(self.n_outputs):
+                part = self.jacobian(through, output)
+                gram.addmm_(part, part.T)
+                gradient += part @ residual[output]
+        return gram, gradient, float(total)
+
+    def _shallow_equations(self, rows: Rows, y: Tensor) -> tuple[Tensor, Tensor, float]:
+        gram = slope = total = self.values.new_zeros(())
+        for span, block in zip(rows.spans, rows.blocks, strict=True):
+            through = self.forward(block)
+            residual = through.outputs - y[:, span]
+            feature, place, weight = self._features(through)
+            gram = gram + feature @ feature.T
+            slope = slope + feature @ residual.T
+            total = total + residual.square().sum()
+        gram = gram[place][:, place] * (weight @ weight.T)
+        return gram, (slope[place] * weight).sum(dim=1), float(total)
+
+
+def _norms(edges: Edges, unit: Tensor) -> Tensor:
+    n_units = edges.n_targets if unit is edges.target else edges.n_sources
+    squares = edges.values.new_zeros(n_units).index_add_(0, unit, edges.values.square())
+    return squares.sqrt().clamp(min=1e-150)
+
+
+def _apply(edges: Edges, block: Tensor) -> Tensor:
+    """Return W^T block through the sources in use only."""
+    sources = torch.unique(edges.source)
+    if len(sources) == edges.n_sources:
+        return edges.dense() @ block
+    return edges.dense(sources) @ block[sources]

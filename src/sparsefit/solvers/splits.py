@@ -1,0 +1,193 @@
+"""Units that should be one, and units that should be two."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.rows import Rows
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+
+# Share of the rows that counts as near the boundary of a unit.
+_NEAR = 0.05
+_LENGTHS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+# Of the unit that one of the two parts gets; near-parallel units of a sum need not be alike.
+_SHARES = (0.5, 0.2, 0.8)
+# Inputs in which the two parts differ.
+_WIDTHS = (1, 3)
+
+
+def merge(net: SparseNet, cosine: float, *, mirrored: bool = False) -> SparseNet:
+    """Make one unit of units whose incoming weights are nearly parallel.
+
+    Parameters
+    ----------
+    net : SparseNet
+    cosine : float
+        Of the angle below which units are one.
+    mirrored : bool, optional
+        Take opposite weights as parallel too: relu(-z) = relu(z) - z, whose second part goes into
+        the linear term. For one hidden layer only.
+    """
+    for number in range(len(net.hidden)):
+        net = _merge_layer(net, number, cosine, mirrored=mirrored)
+    return net.without_idle_units()
+
+
+def _merge_layer(net: SparseNet, number: int, cosine: float, *, mirrored: bool) -> SparseNet:
+    weights = net.hidden[number].dense()
+    norms = weights.norm(dim=1)
+    owner, ratio = _owners(weights / norms[:, None], norms, cosine, mirrored=mirrored)
+    if bool((owner == torch.arange(len(owner), device=owner.device)).all()):
+        return net
+    flipped = ratio < 0
+    outgoing = net.readout if number + 1 == len(net.hidden) else net.hidden[number + 1]
+    fed = outgoing.dense().T
+    if mirrored and bool(flipped.any()):
+        linear = net.linear.dense().T + (weights * flipped[:, None]).T @ (fed * flipped[:, None])
+        net = replace(net, linear=Edges.from_dense(linear))
+    if net.fused and number + 1 == len(net.hidden):
+        summed = torch.zeros_like(weights).index_add_(0, owner, weights * ratio.sign()[:, None])
+        return _set(net, number, Edges.from_dense(summed.T))
+    alone = owner == torch.arange(len(owner), device=owner.device)
+    moved = torch.zeros_like(fed).index_add_(0, owner, fed * ratio.abs()[:, None])
+    net = _set(net, number, Edges.from_dense((weights * alone[:, None]).T))
+    return _set(net, number + 1, Edges.from_dense(moved))
+
+
+def _owners(
+    directions: Tensor, norms: Tensor, cosine: float, *, mirrored: bool
+) -> tuple[Tensor, Tensor]:
+    """Return for every unit the one it goes to, and the signed ratio of their norms."""
+    cosines = directions @ directions.T
+    owner = torch.full((len(norms),), -1, device=norms.device)
+    ratio = torch.ones_like(norms)
+    for unit in norms.argsort(descending=True, stable=True).tolist():
+        if owner[unit] >= 0:
+            continue
+        row = cosines[unit].abs() if mirrored else cosines[unit]
+        near = (row > cosine) & (owner < 0)
+        near[unit] = True
+        owner[near] = unit
+        ratio[near] = cosines[unit][near].sign() * norms[near] / norms[unit]
+    return owner, ratio
+
+
+def split(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
+    """Split the units of the last hidden layer where that lowers the loss most.
+
+    relu(z) becomes relu(cz + e) + relu((1-c)z - e), which differs from it near the boundary z = 0
+    only. The direction of e is the most negative one of sum r x x^T over the rows there, on its
+    largest inputs.
+
+    Parameters
+    ----------
+    net : SparseNet
+    rows : Rows
+    y : Tensor of shape (k, n)
+    count : int
+        At most so many units; none whose split promises less than 3 % of what the best one does.
+    """
+    found = sorted(_splits(net, rows, y), key=lambda item: -item[0])[:count]
+    found = [item for item in found if item[0] > 0.03 * found[0][0]]
+    if not found:
+        return net
+    last, fed = net.hidden[-1], net.readout.dense().T
+    weights = last.dense()
+    units = torch.tensor([unit for _, unit, _ in found], device=weights.device)
+    part = torch.stack([part for _, _, part in found])
+    weights = torch.cat([weights, weights[units] - part])
+    weights[units] = part
+    net = replace(net, readout=Edges.from_dense(torch.cat([fed, fed[units]])))
+    return _set(net, len(net.hidden) - 1, Edges.from_dense(weights.T))
+
+
+def mirror(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
+    """Add units relu(-z) beside units relu(z) of the last hidden layer where that helps most.
+
+    A unit found the wrong way around leaves a linear function to be made up for, which relu(-z)
+    can, as z = relu(z) - relu(-z).
+
+    Parameters
+    ----------
+    net : SparseNet
+    rows : Rows
+    y : Tensor of shape (k, n)
+    count : int
+        At most so many units.
+    """
+    weights = net.hidden[-1].dense()
+    slope = square = weights.new_zeros(())
+    for span, block in zip(rows.spans, rows.blocks, strict=True):
+        through = net.forward(block)
+        image = (-(weights @ through.inputs[-2])).clamp(min=0)
+        slope = slope + image @ (through.outputs - y[:, span]).T
+        square = square + image.square().sum(dim=1)
+    value = -slope / square.clamp(min=1e-300)[:, None]
+    gain = value.square() * square[:, None]
+    if net.fused:
+        gain = gain * (value > 0)
+    gain, output = gain.max(dim=1)
+    units = gain.topk(min(count, len(gain))).indices
+    units = units[gain[units] > 0].sort().values
+    value = value[units, output[units]]
+    fed = net.readout.dense().T
+    if net.fused:
+        added, outgoing = -weights[units] * value[:, None], fed[units]
+    else:
+        added, outgoing = -weights[units], torch.zeros_like(fed[units])
+        outgoing[torch.arange(len(units)), output[units]] = value
+    net = replace(net, readout=Edges.from_dense(torch.cat([fed, outgoing])))
+    return _set(net, len(net.hidden) - 1, Edges.from_dense(torch.cat([weights, added]).T))
+
+
+def _splits(net: SparseNet, rows: Rows, y: Tensor) -> Iterator[tuple[float, int, Tensor]]:
+    """Yield for each unit how much |r|^2 falls by its best split, and one of the two parts."""
+    inputs = torch.cat([net.forward(block).inputs[-2] for block in rows.blocks], dim=1)
+    fed = net.readout.dense().T
+    pull = fed @ net.residuals(rows, y)
+    n_near = min(max(20, int(_NEAR * inputs.shape[1])), inputs.shape[1])
+    for unit, weight in enumerate(net.hidden[-1].dense()):
+        z = weight @ inputs
+        near = z.abs().topk(n_near, largest=False).indices
+        x = inputs[:, near]
+        moment = (x * pull[unit, near]) @ x.T
+        curvature = fed[unit].square().sum()
+        best = 0.0, unit, weight
+        for direction in _descents(moment, weight):
+            across = direction @ inputs
+            lengths = weight.norm() * weight.new_tensor(_LENGTHS)
+            for share, length in itertools.product(_SHARES, lengths):
+                one, whole = share * z + length * across, z.clamp(min=0)
+                bump = one.clamp(min=0) + (z - one).clamp(min=0) - whole
+                gain = float(-2 * (pull[unit] @ bump) - curvature * (bump @ bump))
+                if gain > best[0]:
+                    best = gain, unit, share * weight + length * direction
+        if best[0] > 0:
+            yield best
+
+
+def _descents(moment: Tensor, weight: Tensor) -> Iterator[Tensor]:
+    """Yield unit vectors of negative curvature across `weight`, on few inputs."""
+    along = weight / weight.norm()
+    project = torch.eye(len(weight), dtype=weight.dtype, device=weight.device)
+    project -= along[:, None] * along
+    curvature, vectors = torch.linalg.eigh(project @ moment @ project)
+    if curvature[0] >= 0:
+        return
+    vector = vectors[:, 0]
+    for width in _WIDTHS:
+        kept = vector.abs().topk(min(width, len(vector))).indices
+        sparse = torch.zeros_like(vector)
+        sparse[kept] = vector[kept]
+        yield sparse / sparse.norm()
+
+
+def _set(net: SparseNet, number: int, edges: Edges) -> SparseNet:
+    if number == len(net.hidden):
+        return replace(net, readout=edges)
+    return replace(net, hidden=(*net.hidden[:number], edges, *net.hidden[number + 1 :]))

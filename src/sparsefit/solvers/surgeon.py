@@ -1,0 +1,122 @@
+"""Drop weights with the least harm: the optimal brain surgeon on the support of a network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.rows import Rows
+from sparsefit.solvers.levenberg_marquardt import Refit, refit, without_scalings
+from sparsefit.solvers.sparse_net import SparseNet
+
+_RIDGE = 1e-10
+
+
+def contract(
+    net: SparseNet,
+    rows: Rows,
+    y: Tensor,
+    nnz: int,
+    max_units: int,
+    *,
+    share: float = 0.3,
+    steps: int = 2,
+) -> Refit:
+    """Drop weights in stages until at most `nnz` weights and `max_units` units a layer are left.
+
+    A stage drops `share` of what is too much, or more where the quadratic model promises that the
+    loss hardly rises, and refits what is left.
+
+    Parameters
+    ----------
+    net : SparseNet
+        The linear term is neither counted nor dropped.
+    rows : Rows
+    y : Tensor of shape (k, n)
+    nnz, max_units : int
+    share : float, optional
+    steps : int, optional
+        Levenberg-Marquardt steps after each stage.
+    """
+    result = Refit(net, float("inf"))
+    while net.n_weights > nnz or net.n_units > max_units:
+        net = net.balanced()
+        gram, _, total = net.normal_equations(rows, y)
+        inverse = _inverse(without_scalings(net, gram))
+        if net.n_weights > nnz:
+            drop = _least(net, inverse, nnz, share, total)
+        else:
+            drop = _least_unit(net, inverse)
+        net = remove(net, inverse, drop)
+        result = refit(net, rows, y, steps=steps, gain=0.01)
+        net = result.net
+    return result
+
+
+def _least(net: SparseNet, inverse: Tensor, nnz: int, share: float, total: float) -> Tensor:
+    """Return the positions to drop now: those of least w^2 / [K^-1]_ii."""
+    saliency = (net.values.square() / inverse.diagonal())[: net.n_weights]
+    cost, order = saliency.sort(stable=True)
+    excess = net.n_weights - nnz
+    harmless = int((cost.cumsum(0) < 0.1 * total).sum())
+    return order[: min(excess, max(1, int(share * excess), harmless))]
+
+
+def _least_unit(net: SparseNet, inverse: Tensor) -> Tensor:
+    """Return the weights into the unit of the largest layer that costs least to drop."""
+    layers = list(net.hidden)
+    number = max(range(len(layers)), key=lambda at: layers[at].n_targets)
+    start = sum(edges.nnz for edges in layers[:number])
+    costs = []
+    for unit in range(layers[number].n_targets):
+        into = start + (layers[number].target == unit).nonzero()[:, 0]
+        costs.append((float(_cost(net.values[into], inverse, into)), unit))
+    return start + (layers[number].target == min(costs)[1]).nonzero()[:, 0]
+
+
+def _cost(values: Tensor, inverse: Tensor, drop: Tensor) -> Tensor:
+    return values @ _solve(inverse[drop][:, drop], values)
+
+
+def remove(net: SparseNet, inverse: Tensor, drop: Tensor) -> SparseNet:
+    """Set weights to zero and move the others to where the quadratic model is least.
+
+    w <- w - K^-1[:, D] (K^-1[D, D])^-1 w_D.
+
+    Parameters
+    ----------
+    net : SparseNet
+    inverse : Tensor of shape (p, p)
+        K^-1.
+    drop : Tensor of int64
+        The set D.
+
+    References
+    ----------
+    B. Hassibi and D. Stork, Second order derivatives for network pruning: optimal brain surgeon,
+    NIPS 1992.
+    """
+    shift = inverse[:, drop] @ _solve(inverse[drop][:, drop], net.values[drop])
+    kept = torch.ones(len(net.values), dtype=torch.bool, device=net.values.device)
+    kept[drop] = False
+    return net.with_values(net.values - shift).keep(kept)
+
+
+def _solve(matrix: Tensor, rhs: Tensor) -> Tensor:
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if bool(failed):
+        return torch.linalg.pinv(matrix, hermitian=True) @ rhs
+    return torch.cholesky_solve(rhs[:, None], factor)[:, 0]
+
+
+def _inverse(gram: Tensor) -> Tensor:
+    """Return K^-1, with as little added to the diagonal as makes it invertible."""
+    scale = gram.diagonal().clamp(min=1e-300).rsqrt()
+    scaled, ridge = gram * scale[:, None] * scale, _RIDGE
+    while True:
+        system = scaled.clone()
+        system.diagonal().add_(ridge)
+        factor, failed = torch.linalg.cholesky_ex(system)
+        if not bool(failed):
+            return torch.cholesky_inverse(factor) * scale[:, None] * scale
+        ridge *= 10
