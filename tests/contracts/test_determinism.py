@@ -6,6 +6,7 @@ import torch
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.methods import find_method
 from sparsefit.methods.aiht import AcceleratedIHT
 
 
@@ -22,11 +23,28 @@ def planted(n_outputs, n=9000, d=11, hidden=300, seed=0):
 @pytest.mark.parametrize("batch_size", [0, 8500])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_results_do_not_depend_on_the_memory_budget(n_outputs, batch_size, dtype):
+    check_memory(AcceleratedIHT(epochs=4, batch_size=batch_size), n_outputs, dtype)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        find_method("aiht")(epochs=5, dead_gates="redraw", keep_best=True),
+        find_method("htp")(epochs=4, dead_gates="redraw"),
+        find_method("subspace-pursuit")(epochs=3),
+        find_method("omp")(atoms=20),
+    ],
+    ids=lambda method: method.name,
+)
+def test_pursuits_and_redrawn_gates_do_not_depend_on_the_memory_budget(method):
+    check_memory(method, 1, "float64")
+
+
+def check_memory(method, n_outputs, dtype):
     problem = planted(n_outputs)
     fits = []
     for memory_mb in (1, 2, 512):
         setting = Setting(hidden=300, seed=3, dtype=dtype, memory_mb=memory_mb)
-        method = AcceleratedIHT(epochs=4, batch_size=batch_size)
         [(_, fit)] = method.path(problem, [60], setting)
         fits.append(fit)
     for other in fits[1:]:

@@ -12,11 +12,13 @@ from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.metrics import network_scores
 from sparsefit.methods import find_method, list_methods
+from sparsefit.methods._implicit import ImplicitMethod
 from sparsefit.methods._masked import MaskedTraining
 
 METHODS = list_methods()
 BUDGETED = [name for name, cls in METHODS.items() if cls.uses_budget]
 QUICK = {"epochs": 12, "batch_size": 64, "lr": 0.02, "step": 0.05, "prune_iters": 0.5}
+QUICK |= {"restarts": 0, "cycles": 1, "start_steps": 100}
 HIDDEN = 12
 
 
@@ -46,6 +48,29 @@ def problem(kind):
 KINDS = ["one output", "three outputs", "classes"]
 
 
+def refusal(name, kind):
+    """Return the sentence with which a method refuses a kind of problem; None if it does not."""
+    try:
+        make(name).check(problem(kind))
+    except SparsefitError as error:
+        return str(error)
+
+
+PAIRS = [(name, kind) for name in METHODS for kind in KINDS if refusal(name, kind) is None]
+BUDGETED_PAIRS = [(name, kind) for name, kind in PAIRS if name in BUDGETED]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, kind) for name in METHODS for kind in KINDS if (name, kind) not in PAIRS],
+)
+def test_what_is_refused_is_refused_in_a_sentence_and_never_one_output(name, kind):
+    assert kind != "one output"
+    assert f"method '{name}' fits" in refusal(name, kind)
+    with pytest.raises(SparsefitError, match=f"method '{name}' fits"):
+        fit_all(name, kind, [5])
+
+
 def fit_all(name, kind, budgets, **setting):
     method = make(name)
     return dict(method.path(problem(kind), budgets, Setting(**{"hidden": HIDDEN} | setting)))
@@ -59,8 +84,7 @@ def signature(fit):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BUDGETED)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("name", "kind"), BUDGETED_PAIRS)
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_budget_is_kept(name, kind, bias, layers):
@@ -73,8 +97,26 @@ def test_budget_is_kept(name, kind, bias, layers):
         assert len(fit.network.hidden_layers) == layers
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("name", "kind"), BUDGETED_PAIRS)
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_direct_path_is_counted_or_refused_in_a_sentence(name, kind, bias):
+    plain = fit_all(name, kind, [11], bias=bias)[11].network
+    if issubclass(METHODS[name], ImplicitMethod):
+        with pytest.raises(SparsefitError, match=f"method '{name}' .* leave out --skip"):
+            fit_all(name, kind, [11], bias=bias, skip=True)
+        return
+    fits = fit_all(name, kind, [40, 4, 1000, 11], bias=bias, skip=True)
+    n_outputs = problem(kind).n_outputs
+    for nnz, fit in fits.items():
+        assert fit.network.nnz <= nnz
+        assert fit.network.skip.weight.shape == (6, n_outputs)
+        assert (fit.network.skip.bias is not None) == (bias and fit.network.fused)
+        own_bias = n_outputs if fit.network.skip.bias is not None else 0
+        assert fit.network.n_params == plain.n_params + 6 * n_outputs + own_bias
+    assert sum(fit.network.skip.nnz for fit in fits.values()) > 0
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_same_seed_same_bytes(name, kind):
     one, two = (fit_all(name, kind, [20], seed=3)[20] for _ in range(2))
     assert signature(one) == signature(two)
@@ -89,15 +131,14 @@ def test_a_budget_does_not_depend_on_the_others(name):
         assert signature(fit) == signature(fit_all(name, "one output", [nnz])[nnz])
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("kind", ["one output", "classes"])
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_beats_the_constant_predictor(name, kind):
     fit = fit_all(name, kind, [60])[60]
     scores = network_scores(problem(kind), fit.network)
     assert scores["value"] > scores["constant_value"]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, kind in PAIRS if kind == "classes"])
 @pytest.mark.parametrize("scale", [4.0**-4, 4.0**4])
 def test_classes_do_not_depend_on_the_size_of_the_inputs(name, scale):
     small = problem("classes")
@@ -130,6 +171,9 @@ def test_every_option_changes_something(name):
         "prune_iters": 2, "score": "pruned", "schedule": "cosine",
         "allocation": "uniform", "mask_period": 3, "fraction": 0.6, "freeze": 0.4, "ramp": 0.2,
         "mask": "magnitude", "structure": "rows", "mask_schedule": "linear",
+        "dead_gates": "redraw", "keep_best": True, "update_every": 3, "atoms": 5,
+        "exponent": 0.5, "input_dropout": 0.3, "restarts": 1, "cycles": 3, "start_steps": 150,
+        "signs": "free", "warm": True, "time_limit": 1e-9,
     }  # fmt: skip
     # What an option needs beside it to have a meaning.
     beside = {"ramp": {"mask_schedule": "cubic"}} if name == "learned-mask" else {}
@@ -152,7 +196,7 @@ def test_sensing_is_done_or_refused_in_a_sentence(name):
     rng = np.random.default_rng(0)
     sensing = SensingProblem(rng.normal(size=20), 50, 0, np.arange(2), np.ones(2))
     method = make(name)
-    if name == "aiht":
+    if METHODS[name].recovers_vectors:
         [(_, fit)] = method.path(sensing, [2], Setting(hidden=50))
         assert fit.network.nnz <= 2
         return

@@ -25,6 +25,7 @@ def linear_models():
         "gated": gated,
         "gated with bias": GatedReLU(make_rows(bias=True), HIDDEN, RandomGates(1, D + 1)),
         "gated by weights": gated.refresh(random_coef(gated, 7)),
+        "gated by weights and draws": gated.refresh(random_coef(gated, 3), fresh=4),
         "gated without memory": GatedReLU(rows, HIDDEN, RandomGates(1, D), Workspace(0)),
         "sensing": GaussianSensing(N, 20, seed=2, dtype=torch.float64),
         "sensing without memory": GaussianSensing(
@@ -97,6 +98,34 @@ def test_both_products_in_one_pass_are_the_products_one_by_one(linear_model):
         z, adjoint = columns.both(coef.values, lambda z, rows: z.square() - y[rows])
         torch.testing.assert_close(z, linear_model.forward(coef))
         torch.testing.assert_close(adjoint, columns.rmatvec(z.square() - y))
+
+
+def test_norms_of_columns(linear_model):
+    indices = random_coef(linear_model, 7).indices
+    expected = matrix_of(linear_model)[:, indices].square().sum(dim=0)
+    torch.testing.assert_close(linear_model.support(indices).squares(), expected)
+
+
+def test_atoms_are_the_distinct_columns_with_their_inner_products_and_norms(linear_model):
+    A, r = matrix_of(linear_model), torch.randn(N, dtype=torch.float64)
+    seen = []
+    for atoms in linear_model.atoms(r):
+        torch.testing.assert_close(atoms.inner, A[:, atoms.indices].T @ r)
+        torch.testing.assert_close(atoms.squares, A[:, atoms.indices].square().sum(dim=0))
+        assert (atoms.indices.diff() > 0).all()
+        seen += atoms.indices.tolist()
+    assert len(set(seen)) == len(seen)
+    left_out = sorted(set(range(linear_model.n_params)) - set(seen))
+    for index in left_out:
+        equal = [i for i in seen if i < index and torch.equal(A[:, i], A[:, index])]
+        assert equal or not A[:, index].any()
+
+
+def test_atoms_show_one_of_the_units_that_share_a_pattern():
+    gates = SparseVector(torch.tensor([1, 11, 20]), torch.tensor([2.0, 0.5, 1.0]).double(), 30)
+    model = GatedReLU(make_rows(), HIDDEN, gates)
+    shown = torch.cat([atoms.indices for atoms in model.atoms(torch.randn(N).double())])
+    assert sorted(shown.tolist()) == [0, 1, 2, 3, 4, *range(20, 25)]  # unit 2 is as unit 0
 
 
 def test_gated_columns_are_masked_inputs():

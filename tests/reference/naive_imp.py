@@ -44,7 +44,7 @@ def naive_imp(problem, nnz, setting, *, epochs, prune_iters, score, lr=1e-3):
     X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
     net = MLP(
         X.shape[1], setting.hidden, setting.layers, y.shape[1],
-        bias=setting.bias, seed=setting.seed,
+        bias=setting.bias, seed=setting.seed, skip=setting.skip,
     )  # fmt: skip
     initial = [parameter.detach().clone() for parameter in net.parameters()]
     masks = [torch.ones_like(parameter, dtype=torch.bool) for parameter in initial]
@@ -65,4 +65,5 @@ def naive_imp(problem, nnz, setting, *, epochs, prune_iters, score, lr=1e-3):
         if prune_iters:
             rewind(net, initial, masks)
         train(net, masks, X, y, epochs, lr)
-    return [np.ascontiguousarray(m.weight.detach().numpy().T) for m in net if hasattr(m, "weight")]
+    linear = [module for module in (*net.layers, net.skip) if hasattr(module, "weight")]
+    return [np.ascontiguousarray(module.weight.detach().numpy().T) for module in linear]

@@ -42,8 +42,8 @@ def test_a_row_says_what_was_asked_and_what_came_out(store):
     # Two units with one weight each on the right input: the right support, the wrong function.
     [row] = sweep(store, Ones(), nnz=[2])
     expected = {
-        "task": "ramp", "method": "ones", "hidden": 3, "layers": 1, "bias": False, "nnz": 2,
-        "seed": 0, "metric": "psnr", "nnz_found": 2, "n_params": 12, "dense": False,
+        "task": "ramp", "method": "ones", "hidden": 3, "layers": 1, "bias": False, "skip": False,
+        "nnz": 2, "seed": 0, "metric": "psnr", "nnz_found": 2, "n_params": 12, "dense": False,
         "status": "finished", "support_recall": 1.0, "support_precision": 1.0, "exact": False,
         "n_iter": 1, "note": "", "dtype": "float64", "device": "cpu", "threads": 1,
         "draw": "toy",

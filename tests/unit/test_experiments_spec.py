@@ -6,7 +6,7 @@ import json
 import pytest
 
 from sparsefit.core.errors import OptionError, SparsefitError
-from sparsefit.core.options import option_infos
+from sparsefit.core.options import option, option_infos
 from sparsefit.core.setting import Setting
 from sparsefit.experiments import Cell, grid
 from sparsefit.methods import list_methods
@@ -56,7 +56,7 @@ def test_every_option_of_tasks_and_methods_changes_the_run_id(cls, info, monkeyp
 @pytest.mark.parametrize(
     "changed",
     [
-        {"hidden": 7}, {"layers": 2}, {"bias": True}, {"seed": 1}, {"threads": 2},
+        {"hidden": 7}, {"layers": 2}, {"bias": True}, {"skip": True}, {"seed": 1}, {"threads": 2},
         {"dtype": "float32"}, {"device": "cuda"},
     ],
     ids=str,
@@ -88,6 +88,15 @@ def test_budget_names_and_versions_count():
         dataclasses.replace(CELL, task=Drawn()),
     ]
     assert len({CELL.run_id, *(cell.run_id for cell in others)}) == 5
+
+
+def test_options_that_came_later_count_only_where_they_are_not_at_their_default():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class More(Ones):
+        softly: bool = option(False, "an option of the next version", later=True)
+
+    assert run_id(More()) == run_id(Ones())
+    assert run_id(More(softly=True)) != run_id(Ones())
 
 
 def test_a_whole_number_for_a_real_option_is_the_same_run():

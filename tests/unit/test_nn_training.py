@@ -16,6 +16,7 @@ from sparsefit.nn import (
     SET,
     Constant,
     Cubic,
+    Fisher,
     HardConcrete,
     HardTopK,
     Linear,
@@ -41,6 +42,7 @@ from tests.masking import (
 X = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
 MOVING = {
     "magnitude": Magnitude(),
+    "fisher": Fisher(),
     "hard-top-k": HardTopK(),
     "sigmoid": Sigmoid(steps=9),
     "hard-concrete": HardConcrete(steps=9),

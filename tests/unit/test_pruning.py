@@ -27,7 +27,7 @@ SETTING = Setting(hidden=6, seed=2)
 
 
 def weights(fit):
-    return [layer.weight.toarray() for layer in fit.network.layers]
+    return [layer.weight.toarray() for layer in fit.network.all_layers]
 
 
 def by_budget(method, problem, budgets, setting=SETTING):
@@ -37,8 +37,9 @@ def by_budget(method, problem, budgets, setting=SETTING):
 @pytest.mark.parametrize("score", ["pruned", "retrained"])
 @pytest.mark.parametrize("prune_iters", [0.0, 0.2, 0.5, 1.0, 3.0])
 @pytest.mark.parametrize("bias", [False, True])
-def test_equals_the_naive_version(problem, score, prune_iters, bias):
-    setting = Setting(hidden=6, seed=2, bias=bias)
+@pytest.mark.parametrize("skip", [False, True])
+def test_equals_the_naive_version(problem, score, prune_iters, bias, skip):
+    setting = Setting(hidden=6, seed=2, bias=bias, skip=skip)
     method = IterativeMagnitudePruning(epochs=3, prune_iters=prune_iters, score=score)
     fit = by_budget(method, problem, [7], setting)[7]
     expected = naive_imp(problem, 7, setting, epochs=3, prune_iters=prune_iters, score=score)

@@ -127,13 +127,14 @@ def _find_row(run: str, out: Path) -> Path:
 def _print_network(network: Network) -> None:
     """Print shape, nonzeros and live units of every layer."""
     entries = []
-    for number, layer in enumerate(network.layers):
-        hidden = number < len(network.hidden_layers)
+    names = [f"hidden {number}" for number, _ in enumerate(network.hidden_layers, start=1)]
+    names += [] if network.fused else ["output"]
+    for name, layer in zip([*names, "skip"], network.all_layers, strict=False):
         live = (layer.weight != 0).sum(axis=0) > 0
         live = live if layer.bias is None else live | (layer.bias != 0)
         entries.append(
             {
-                "layer": f"hidden {number + 1}" if hidden else "output",
+                "layer": name,
                 "inputs": layer.n_inputs,
                 "units": layer.n_units,
                 "live units": int(live.sum()),

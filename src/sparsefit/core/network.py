@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from sparsefit.core.errors import DataError
 from sparsefit.core.gates import RandomGates
 
 FORMAT = "sparsefit-network"
-FORMAT_VERSION = 1
+# Files of networks without a skip connection are as version 1 wrote them, and say so.
+FORMAT_VERSION = 2
 _PREDICT_BYTES = 32 * 2**20
 
 
@@ -75,6 +76,10 @@ class Layer:
         biases = 0 if self.bias is None else int(np.count_nonzero(self.bias))
         return int(self.weight.nnz) + biases
 
+    def scaled(self, scale: float) -> Layer:
+        """Return the layer with its weights, but not its biases, times `scale`."""
+        return Layer(self.weight * scale, self.bias)
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return x @ weight + bias, shape (n, n_units)."""
         z = np.asarray(x @ self.weight)
@@ -94,6 +99,9 @@ class Network:
     gates : RandomGates or None
         Gates of the last hidden layer where they are not its own weights (``--convex``): unit j
         gives 1[x . h_j > 0] (x . w_j). They are stored as a seed.
+    skip : Layer or None
+        A linear path from the inputs to the outputs, added to what the hidden layers give. Its
+        bias is that of the outputs, so it has one only where no output layer does.
 
     Examples
     --------
@@ -101,11 +109,16 @@ class Network:
     >>> network = Network((layer,), fused=True)
     >>> network.nnz, network.predict(np.array([[1.0, -1.0]])).tolist()
     (2, [[3.0]])
+    >>> linear = Layer(np.array([[10.0], [0.0]]), np.array([0.5]))
+    >>> network = Network((layer,), fused=True, skip=linear)
+    >>> network.nnz, network.predict(np.array([[1.0, -1.0]])).tolist()
+    (4, [[13.5]])
     """
 
     layers: tuple[Layer, ...]
     fused: bool = False
     gates: RandomGates | None = None
+    skip: Layer | None = None
 
     @property
     def hidden_layers(self) -> tuple[Layer, ...]:
@@ -123,16 +136,21 @@ class Network:
         return self.layers[0].n_inputs
 
     @property
+    def all_layers(self) -> tuple[Layer, ...]:
+        """The layers and, where there is one, the skip connection: all that is stored."""
+        return self.layers if self.skip is None else (*self.layers, self.skip)
+
+    @property
     def nnz(self) -> int:
-        """Nonzero stored numbers: weights, biases and output weights."""
-        return sum(layer.nnz for layer in self.layers)
+        """Nonzero stored numbers: weights, biases, output weights and the skip connection."""
+        return sum(layer.nnz for layer in self.all_layers)
 
     @property
     def n_params(self) -> int:
         """Numbers that a dense network of this shape stores."""
         return sum(
             layer.n_inputs * layer.n_units + (0 if layer.bias is None else layer.n_units)
-            for layer in self.layers
+            for layer in self.all_layers
         )
 
     def on_scaled_inputs(self, scale: float) -> Network:
@@ -145,7 +163,8 @@ class Network:
         [[8.0]]
         """
         first, *others = self.layers
-        return replace(self, layers=(Layer(first.weight * scale, first.bias), *others))
+        skip = self.skip and self.skip.scaled(scale)
+        return replace(self, layers=(first.scaled(scale), *others), skip=skip)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Evaluate the network, using its nonzeros only.
@@ -173,22 +192,24 @@ class Network:
         A unit without incoming numbers is dead: its output is 0 on every row.
         """
         layers: list[Layer] = []
-        live = np.arange(self.n_inputs)
+        live = inputs = np.arange(self.n_inputs)
         for number, layer in enumerate(self.layers):
             weight, bias = layer.weight[live, :], layer.bias
             if number < len(self.hidden_layers):
                 occupied = np.diff(layer.weight.indptr) > 0
+                inputs = live if bias is None else np.append(live, layer.n_inputs)
                 live = np.flatnonzero(occupied if bias is None else occupied | (bias != 0))
                 weight, bias = weight[:, live], None if bias is None else bias[live]
             layers.append(Layer(weight, bias))
         if self.gates is None:
             return layers, None
-        return layers, self.gates.rows(live).astype(self.layers[0].weight.dtype)
+        return layers, self.gates.rows(live)[:, inputs].astype(self.layers[0].weight.dtype)
 
     def _forward(
         self, layers: list[Layer], gate_rows: np.ndarray | None, x: np.ndarray
     ) -> np.ndarray:
         n_hidden = len(self.hidden_layers)
+        linear = None if self.skip is None else self.skip(x)
         for number, layer in enumerate(layers[:n_hidden], start=1):
             z = layer(x)
             if gate_rows is not None and number == n_hidden:
@@ -196,29 +217,25 @@ class Network:
                 x = z * (np.hstack([x, ones]) @ gate_rows.T > 0)
             else:
                 x = np.maximum(z, 0)
-        return x.sum(axis=1, keepdims=True) if self.fused else layers[-1](x)
+        outputs = x.sum(axis=1, keepdims=True) if self.fused else layers[-1](x)
+        return outputs if linear is None else outputs + linear
 
     def save(self, path: Path) -> None:
         """Write the network as safetensors: indices and values of the nonzeros, and a header."""
         from safetensors.numpy import save_file
 
-        tensors: dict[str, np.ndarray] = {}
-        for number, layer in enumerate(self.layers):
-            by_unit = layer.weight.tocoo()
-            flat = by_unit.col.astype(np.int64) * layer.n_inputs + by_unit.row
-            order = np.argsort(flat)
-            tensors[f"{number}.indices"] = flat[order]
-            tensors[f"{number}.values"] = by_unit.data[order]
-            if layer.bias is not None:
-                tensors[f"{number}.bias.indices"] = np.flatnonzero(layer.bias)
-                tensors[f"{number}.bias.values"] = layer.bias[layer.bias != 0]
         header = {
             "format": FORMAT,
-            "version": FORMAT_VERSION,
+            "version": 1 if self.skip is None else FORMAT_VERSION,
             "fused": self.fused,
             "gates": None if self.gates is None else [self.gates.seed, self.gates.n_inputs],
-            "shapes": [[la.n_inputs, la.n_units, la.bias is not None] for la in self.layers],
-        }
+            "shapes": [_shape(layer) for layer in self.layers],
+        } | ({} if self.skip is None else {"skip": _shape(self.skip)})
+        tensors: dict[str, np.ndarray] = {}
+        for number, layer in enumerate(self.layers):
+            tensors |= _to_tensors(str(number), layer)
+        if self.skip is not None:
+            tensors |= _to_tensors("skip", self.skip)
         save_file(tensors, path, metadata={"sparsefit": json.dumps(header, sort_keys=True)})
 
     @classmethod
@@ -239,20 +256,37 @@ class Network:
                     raise DataError(f"{path} is not a network file of sparsefit")
                 if header["version"] > FORMAT_VERSION:
                     raise DataError(f"{path} was written by a newer version of sparsefit")
-                layers = tuple(_read_layers(file, header["shapes"]))
+                shapes = enumerate(header["shapes"])
+                layers = tuple(_read_layer(file, str(number), shape) for number, shape in shapes)
                 gates = RandomGates(*header["gates"]) if header["gates"] else None
-                return cls(layers, bool(header["fused"]), gates)
+                skip = _read_layer(file, "skip", header["skip"]) if "skip" in header else None
+                return cls(layers, bool(header["fused"]), gates, skip)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
             raise DataError(f"{path} cannot be read as a network: {error}") from error
 
 
-def _read_layers(file: object, shapes: Sequence[tuple[int, int, bool]]) -> Iterator[Layer]:
-    for number, (n_inputs, n_units, has_bias) in enumerate(shapes):
-        get = file.get_tensor  # type: ignore[attr-defined]
-        indices, values = get(f"{number}.indices"), get(f"{number}.values")
-        layer = Layer.from_flat(indices, values, n_inputs, n_units)
-        if has_bias:
-            bias = np.zeros(n_units, dtype=values.dtype)
-            bias[get(f"{number}.bias.indices")] = get(f"{number}.bias.values")
-            layer = Layer(layer.weight, bias)
-        yield layer
+def _shape(layer: Layer) -> list[int | bool]:
+    return [layer.n_inputs, layer.n_units, layer.bias is not None]
+
+
+def _to_tensors(name: str, layer: Layer) -> dict[str, np.ndarray]:
+    by_unit = layer.weight.tocoo()
+    flat = by_unit.col.astype(np.int64) * layer.n_inputs + by_unit.row
+    order = np.argsort(flat)
+    tensors = {f"{name}.indices": flat[order], f"{name}.values": by_unit.data[order]}
+    if layer.bias is not None:
+        tensors[f"{name}.bias.indices"] = np.flatnonzero(layer.bias)
+        tensors[f"{name}.bias.values"] = layer.bias[layer.bias != 0]
+    return tensors
+
+
+def _read_layer(file: object, name: str, shape: Sequence[int]) -> Layer:
+    n_inputs, n_units, has_bias = shape
+    get = file.get_tensor  # type: ignore[attr-defined]
+    indices, values = get(f"{name}.indices"), get(f"{name}.values")
+    layer = Layer.from_flat(indices, values, n_inputs, n_units)
+    if not has_bias:
+        return layer
+    bias = np.zeros(n_units, dtype=values.dtype)
+    bias[get(f"{name}.bias.indices")] = get(f"{name}.bias.values")
+    return Layer(layer.weight, bias)

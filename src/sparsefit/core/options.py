@@ -41,7 +41,12 @@ def between(low: float, high: float) -> Check:
 
 
 def option(
-    default: Any, help: str, *, aliases: tuple[str, ...] = (), check: Check | None = None
+    default: Any,
+    help: str,
+    *,
+    aliases: tuple[str, ...] = (),
+    check: Check | None = None,
+    later: bool = False,
 ) -> Any:
     """Declare a dataclass field that is also a command-line flag.
 
@@ -55,8 +60,11 @@ def option(
         Other spellings of the flag, without dashes.
     check : Check, optional
         Tested on every value that is not None.
+    later : bool, optional
+        The option came after results had been stored, and at its default changes none of them: it
+        is then no part of the run id.
     """
-    metadata = {"help": help, "aliases": aliases, "check": check}
+    metadata = {"help": help, "aliases": aliases, "check": check, "later": later}
     return field(default=default, metadata=metadata)
 
 
@@ -77,7 +85,7 @@ class OptionInfo:
         Allowed values of a `Literal` field; empty for the others.
     optional : bool
         Whether None is allowed.
-    default, help, aliases, check
+    default, help, aliases, check, later
         As given to `option`.
     """
 
@@ -89,6 +97,7 @@ class OptionInfo:
     help: str
     aliases: tuple[str, ...]
     check: Check | None
+    later: bool
 
     @property
     def allowed(self) -> str:
@@ -145,7 +154,7 @@ def option_infos(cls: type) -> tuple[OptionInfo, ...]:
         infos.append(
             OptionInfo(
                 item.name, hint, choices, optional, item.default,
-                meta["help"], meta["aliases"], meta["check"],
+                meta["help"], meta["aliases"], meta["check"], meta["later"],
             )
         )  # fmt: skip
     return tuple(infos)

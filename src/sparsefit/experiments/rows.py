@@ -35,6 +35,7 @@ def empty_row(cell: Cell, status: Status, note: str) -> Row:
         "hidden": setting.hidden,
         "layers": setting.layers,
         "bias": setting.bias,
+        "skip": setting.skip,
         "nnz": cell.nnz,
         "seed": setting.seed,
         "status": status.value,

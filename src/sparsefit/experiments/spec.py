@@ -75,7 +75,7 @@ class Cell:
             "device": setting.device.partition(":")[0],
             "threads": setting.threads,
             "nnz": self.nnz,
-        } | ({"data": data} if data else {})
+        } | {name: value for name, value in (("data", data), ("skip", setting.skip)) if value}
 
     @cached_property
     def run_id(self) -> str:
@@ -91,7 +91,8 @@ def _identity(part: Task | Method) -> dict[str, Any]:
 def result_options(options: Options) -> dict[str, Any]:
     """Return the options that change results: all but ``data_dir``, which says where files are.
 
-    An integer given for a number is written as the number, so that 1 and 1.0 are one run.
+    An integer given for a number is written as the number, so that 1 and 1.0 are one run. Options
+    that came later are left out at their defaults, so that results from before still count.
     """
     given = options.as_dict()
     return {
@@ -99,7 +100,7 @@ def result_options(options: Options) -> dict[str, Any]:
         if info.type is float and given[info.name] is not None
         else given[info.name]
         for info in option_infos(type(options))
-        if info.name != "data_dir"
+        if info.name != "data_dir" and not (info.later and given[info.name] == info.default)
     }
 
 

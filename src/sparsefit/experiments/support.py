@@ -94,6 +94,7 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
         theirs[number + 1] = theirs[number + 1][np.concatenate([[0], 1 + order]), :]
     layers = n_hidden + (n_outputs_counted > 0)
     pairs = list(zip(ours, theirs, strict=True))[:layers]
+    pairs.append((_skip(truth), _skip(found)))
     return Overlap(
         shared=sum(int((_pattern(a).multiply(_pattern(b))).sum()) for a, b in pairs),
         planted=sum(a.nnz for a, _ in pairs),
@@ -115,6 +116,13 @@ def _canonical(network: Network) -> list[sparse.csc_array]:
         weights[number] = weights[number][:, used]
         weights[number + 1] = weights[number + 1][np.concatenate([[0], 1 + used]), :]
     return weights
+
+
+def _skip(network: Network) -> sparse.csc_array:
+    """Return the weights of the skip connection, empty where there is none."""
+    if network.skip is None:
+        return sparse.csc_array((1 + network.n_inputs, network.n_outputs))
+    return _with_bias(network.skip.weight, network.skip.bias)
 
 
 def _with_bias(weight: sparse.csc_array | np.ndarray, bias: np.ndarray | None) -> sparse.csc_array:

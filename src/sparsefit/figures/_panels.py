@@ -137,6 +137,7 @@ def _make_series(rows: Sequence[Row]) -> list[Series]:
 def _panel_key(row: Row) -> dict[str, Any]:
     options = row.get("task_options") or {}
     architecture = {name: row.get(name) for name in ("layers", "bias")}
+    architecture["skip"] = bool(row.get("skip"))  # rows of older versions do not say
     return {"task": row["task"]} | architecture | options | {_DATA: row.get(_DATA)}
 
 

@@ -37,6 +37,8 @@ class Method(Options):
         False for reference points that ignore the budget, such as a dense network.
     shares_path : bool
         True if one call of `path` serves several budgets with shared work.
+    recovers_vectors : bool
+        True if the method also recovers sparse vectors from measurements.
     """
 
     name: ClassVar[str]
@@ -45,15 +47,17 @@ class Method(Options):
     default_dtype: ClassVar[Literal["float32", "float64"]] = "float64"
     uses_budget: ClassVar[bool] = True
     shares_path: ClassVar[bool] = False
+    recovers_vectors: ClassVar[bool] = False
 
     def check(self, problem: AnyProblem) -> None:
         """Raise `SparsefitError` if the method cannot fit this kind of problem."""
         from sparsefit.core.problem import Problem
 
-        if not isinstance(problem, Problem):
+        if not isinstance(problem, Problem) and not self.recovers_vectors:
+            able = [name for name, cls in list_methods().items() if cls.recovers_vectors]
             raise SparsefitError(
                 f"method {self.name!r} fits networks; this task is a sparse vector, "
-                "which method 'aiht' recovers"
+                f"which methods {', '.join(able)} recover"
             )
 
     def path(

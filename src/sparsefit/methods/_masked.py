@@ -11,7 +11,7 @@ from sparsefit.core.options import above, at_least, between, option
 from sparsefit.methods._trained import TrainedMethod
 
 if TYPE_CHECKING:
-    from sparsefit.core.problem import AnyProblem
+    from sparsefit.core.problem import AnyProblem, Problem
     from sparsefit.core.result import Fit
     from sparsefit.core.setting import Setting
 
@@ -47,7 +47,7 @@ class MaskedTraining(TrainedMethod):
             trainer = self.make_trainer(problem, setting)
             yield nnz, nets.train_masked(trainer, nnz, setting, self.masking)
 
-    def _protocol(self) -> nets.Protocol:
+    def _protocol(self, problem: Problem) -> nets.Protocol:
         return nets.Protocol(
             self.epochs, self.batch_size, self.lr, self.schedule, scale_inputs=True, steps=3000
         )

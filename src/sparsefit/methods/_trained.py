@@ -58,13 +58,14 @@ class TrainedMethod(Method):
         assert isinstance(problem, Problem)
         setting = replace(setting, dtype=setting.dtype or self.default_dtype)
         self._check_memory(problem, setting)
-        return nets.Trainer(problem, setting, self._protocol())
+        return nets.Trainer(problem, setting, self._protocol(problem))
 
     def _check_memory(self, problem: Problem, setting: Setting) -> None:
         from sparsefit.core.memory import total_bytes
 
         widths = [problem.n_features, *[setting.hidden] * setting.layers, problem.n_outputs]
         n_params = sum((n_in + setting.bias) * n_out for n_in, n_out in itertools.pairwise(widths))
+        n_params += setting.skip * problem.n_features * problem.n_outputs
         needed = _COPIES * n_params * (8 if setting.dtype == "float64" else 4)
         there = total_bytes(setting.device)
         if there is not None and needed > there:
@@ -74,7 +75,7 @@ class TrainedMethod(Method):
                 f"{there / 1e9:.0f} GB"
             )
 
-    def _protocol(self) -> nets.Protocol:
+    def _protocol(self, problem: Problem) -> nets.Protocol:
         """Fill what is left open: from the paper's protocol if epochs are given, else our own."""
         base = nets.OWN_PROTOCOL if self.epochs is None else nets.PAPER_PROTOCOL
         given: dict[str, Any] = {

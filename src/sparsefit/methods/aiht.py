@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,7 +9,7 @@ from sparsefit import models, solvers
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem, SensingProblem
 from sparsefit.core.setting import Setting
-from sparsefit.methods._base import Method
+from sparsefit.methods._implicit import SequentialMethod
 
 if TYPE_CHECKING:
     from sparsefit.core.result import Fit
@@ -20,7 +19,7 @@ _MNIST_RMS = 85.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcceleratedIHT(Method):
+class AcceleratedIHT(SequentialMethod):
     """Accelerated iterative hard thresholding on a sequence of convex problems (the paper's).
 
     One output: the fused model sum_j relu(x . w_j). Several: hidden and output weights as one
@@ -46,10 +45,10 @@ class AcceleratedIHT(Method):
 
     name: ClassVar[str] = "aiht"
     aliases: ClassVar[tuple[str, ...]] = ("iht",)
+    needs_linear: ClassVar[bool] = False
 
     epochs: int = option(15, "passes over the rows", aliases=("num-epochs",), check=at_least(1))
     batch_size: int = option(0, "rows of a minibatch; 0: all rows", check=at_least(0))
-    convex: bool = option(False, "keep the random gates: the fully convex formulation")
     step: float | None = option(
         None,
         "step length with several outputs, quartered if the fit diverges; default 0.005, "
@@ -57,30 +56,19 @@ class AcceleratedIHT(Method):
         check=above(0),
     )
 
-    def check(self, problem: AnyProblem) -> None:
-        """Accept every problem."""
-
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Fit each budget by itself, from zero."""
-        setting = replace(setting, dtype=setting.dtype or self.default_dtype)
-        for nnz in budgets:
-            yield nnz, self._fit(problem, nnz, setting)
-
-    def _fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
+    def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
+        """Fit one budget, from zero."""
         if isinstance(problem, SensingProblem):
-            solver = solvers.AIHT(epochs=self.epochs, inner_steps=3)
+            solver = solvers.AIHT(inner_steps=3, **self.loop(setting))
             return solvers.recover_vector(problem, nnz, setting, solver)
 
         def make_solver(model: models.NetworkModel, share: int) -> solvers.Solver:
             if model.is_linear:
-                return solvers.AIHT(epochs=self.epochs, sequential=not self.convex)
+                return solvers.AIHT(**self.loop(setting))
             return solvers.SketchedIHT(
-                epochs=self.epochs,
-                sequential=not self.convex,
                 length=self._length(problem, min(share, model.n_params), setting.hidden),
                 seed=setting.seed,
+                **self.loop(setting),
             )
 
         scale = self._input_scale(problem)

@@ -37,8 +37,8 @@ class LearnedMask(MovingMask):
 
     name: ClassVar[str] = "learned-mask"
 
-    mask: Literal["magnitude", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = option(
-        "hard-top-k", "how masks come from scores; frozen: drawn at random, and not learned"
+    mask: Literal["magnitude", "fisher", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = (
+        option("hard-top-k", "how masks come from scores; frozen: drawn at random, and not learned")
     )
     structure: str = option(
         "unstructured",

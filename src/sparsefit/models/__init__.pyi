@@ -1,3 +1,4 @@
+from .base import Atoms as Atoms
 from .base import Block as Block
 from .base import BlockModel as BlockModel
 from .base import SupportMatrix as SupportMatrix

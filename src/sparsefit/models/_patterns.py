@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,20 @@ from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
 
-Gates = RandomGates | SparseVector
+
+class MixedGates(NamedTuple):
+    """The weights as gates and, for units without weights, random gates."""
+
+    weights: SparseVector
+    fresh: RandomGates
+
+
+Gates = RandomGates | SparseVector | MixedGates
+
+
+def own_gates(weights: SparseVector, d: int, fresh: int | None) -> SparseVector | MixedGates:
+    """Return the weights of a ReLU layer as its gates; with a seed, redraw those of dead units."""
+    return weights if fresh is None else MixedGates(weights, RandomGates(fresh, d))
 
 
 def dense_units(coef: SparseVector, units: Tensor, width: int) -> Tensor:
@@ -45,8 +59,9 @@ class Patterns:
         The data.
     hidden : int
         Number of units m.
-    gates : RandomGates or SparseVector
-        Gate vectors h: drawn, or the weights themselves as a unit-major vector of length m*d.
+    gates : RandomGates, SparseVector or MixedGates
+        Gate vectors h: drawn, or the weights themselves as a unit-major vector of length m*d, or
+        drawn only for units without weights.
     memory : Workspace
         Decides whether patterns (a byte per row and pattern) are kept or made again.
 
@@ -62,17 +77,32 @@ class Patterns:
 
     def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace):
         self.rows, self.hidden, self.gates, self.memory = rows, hidden, gates, memory
-        if isinstance(gates, SparseVector):
+        everyone = torch.arange(hidden, device=rows.device)
+        if isinstance(gates, RandomGates):
+            self.live = self.pattern = self.first = everyone
+        elif isinstance(gates, SparseVector):
             self.live, self.pattern, self.first = _distinct_gates(gates, rows.d)
         else:
-            self.live = torch.arange(hidden, device=rows.device)
-            self.pattern = self.first = self.live
+            live, pattern, first = _distinct_gates(gates.weights, rows.d)
+            dead = everyone[torch.isin(everyone, live, invert=True)]
+            own = len(first) + torch.arange(len(dead), device=rows.device)
+            self.live, order = torch.cat([live, dead]).sort()
+            self.pattern = torch.cat([pattern, own])[order]
+            self.first = torch.cat([first, dead])
 
     def gate_rows(self, units: Tensor) -> Tensor:
         """Return h_j of live `units`, shape (len(units), d)."""
         if isinstance(self.gates, SparseVector):
             return dense_units(self.gates, units, self.rows.d)
-        drawn = torch.from_numpy(self.gates.rows(units.cpu().numpy()))
+        if isinstance(self.gates, RandomGates):
+            return self._drawn(self.gates, units)
+        gates = dense_units(self.gates.weights, units, self.rows.d)
+        dead = torch.isin(units, self.gates.weights.indices // self.rows.d, invert=True)
+        gates[dead] = self._drawn(self.gates.fresh, units[dead])
+        return gates
+
+    def _drawn(self, gates: RandomGates, units: Tensor) -> Tensor:
+        drawn = torch.from_numpy(gates.rows(units.cpu().numpy()))
         return drawn.to(device=self.rows.device, dtype=self.rows.dtype)
 
     def tiles(self) -> Iterator[slice]:
@@ -147,7 +177,7 @@ class Patterns:
         """Write the patterns of one tile, by row block, into `out`."""
         units, place = torch.unique(self.first[tile], return_inverse=True)
         gates = self.gate_rows(units)[place]
-        if isinstance(self.gates, SparseVector) and _is_sparse(gates):
+        if not isinstance(self.gates, RandomGates) and _is_sparse(gates):
             gates = gates.to_sparse()
         for block, pattern in zip(self.rows.blocks, out, strict=True):
             torch.gt(gates @ block, 0, out=pattern)

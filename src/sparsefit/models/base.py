@@ -30,6 +30,24 @@ class Block(NamedTuple):
     gradient: Tensor
 
 
+class Atoms(NamedTuple):
+    """A stretch of columns of A, as a greedy choice among them sees them.
+
+    Attributes
+    ----------
+    indices : Tensor of int64, shape (block,)
+        Parameter numbers, increasing.
+    inner : Tensor of shape (block,)
+        a_j . r, the inner products with a vector of outputs.
+    squares : Tensor of shape (block,)
+        |a_j|^2.
+    """
+
+    indices: Tensor
+    inner: Tensor
+    squares: Tensor
+
+
 # From outputs z on some rows, and the slice of these rows, to numbers of the shape of z.
 RowMap = Callable[[Tensor, slice], Tensor]
 
@@ -50,6 +68,9 @@ class SupportMatrix(Protocol):
         products do.
         """
 
+    def squares(self) -> Tensor:
+        """Return the squared norms of the columns, shape (s,)."""
+
 
 class BlockModel(Protocol):
     """Outputs z as a function of a long parameter vector, which is only ever held sparsely.
@@ -59,7 +80,8 @@ class BlockModel(Protocol):
     n_params : int
         Length of the parameter vector.
     is_linear : bool
-        Whether z = A coef with A fixed between calls of `refresh`; then `support` works.
+        Whether z = A coef with A fixed between calls of `refresh`; then `support` and `atoms`
+        work.
     """
 
     n_params: int
@@ -81,8 +103,17 @@ class BlockModel(Protocol):
     def support(self, indices: Tensor) -> SupportMatrix:
         """Return the columns of A at `indices`."""
 
+    def atoms(self, r: Tensor) -> Iterator[Atoms]:
+        """Stream the inner products of the columns of A with r, and their norms.
+
+        Of columns that are equal because units share a pattern, only the first is shown.
+        """
+
     def take(self, index: np.ndarray) -> BlockModel:
         """Return the model on some of its rows."""
 
-    def refresh(self, coef: SparseVector) -> BlockModel:
-        """Return the model whose gates are the weights in `coef` (sequential convex)."""
+    def refresh(self, coef: SparseVector, fresh: int | None = None) -> BlockModel:
+        """Return the model whose gates are the weights in `coef` (sequential convex).
+
+        With a seed `fresh`, units without weights get random gates; else their gate is zero.
+        """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparsefit.core.memory import Workspace
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models.base import Block
+from sparsefit.models.base import Atoms, Block
 from sparsefit.models.gaussian_sensing import DrawnColumns
 
 
@@ -51,10 +51,15 @@ class DenseMatrix:
         indices = torch.arange(self.n_params, device=self.A.device)
         yield Block(indices, coef.to_dense(), self.A.T @ cotangent)
 
+    def atoms(self, r: Tensor) -> Iterator[Atoms]:
+        """Yield all columns at once."""
+        indices = torch.arange(self.n_params, device=self.A.device)
+        yield Atoms(indices, self.A.T @ r, self.A.square().sum(dim=0))
+
     def take(self, index: np.ndarray) -> DenseMatrix:
         """Return the model on some of its rows."""
         return DenseMatrix(self.A[torch.from_numpy(index)])
 
-    def refresh(self, coef: SparseVector) -> DenseMatrix:
+    def refresh(self, coef: SparseVector, fresh: int | None = None) -> DenseMatrix:
         """Return itself: there are no gates."""
         return self

@@ -12,8 +12,8 @@ from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import Workspace
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models._patterns import Gates, Patterns, dense_units
-from sparsefit.models.base import Block, SupportMatrix
+from sparsefit.models._patterns import Gates, Patterns, dense_units, own_gates
+from sparsefit.models.base import Atoms, Block, SupportMatrix
 
 
 class FactoredReLU:
@@ -133,13 +133,17 @@ class FactoredReLU:
         """Refuse: the outputs are not linear in the parameters."""
         raise TypeError("a factored model is not linear in its parameters")
 
+    def atoms(self, r: Tensor) -> Iterator[Atoms]:
+        """Refuse: the outputs are not linear in the parameters."""
+        raise TypeError("a factored model is not linear in its parameters")
+
     def take(self, index: np.ndarray) -> FactoredReLU:
         """Return the model on some of its rows."""
         return self._with(self.rows.take(index), self.patterns.gates, self.fill)
 
-    def refresh(self, coef: SparseVector) -> FactoredReLU:
-        """Return the model gated by its own hidden weights."""
-        return self._with(self.rows, self.split(coef)[0], self.fill)
+    def refresh(self, coef: SparseVector, fresh: int | None = None) -> FactoredReLU:
+        """Return the model gated by its own hidden weights; see `BlockModel.refresh`."""
+        return self._with(self.rows, own_gates(self.split(coef)[0], self.rows.d, fresh), self.fill)
 
     def with_fill(self, fill: RandomGates | None) -> FactoredReLU:
         """Return the model with another `fill`."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from sparsefit.core.memory import RowBlockStore, Workspace
 from sparsefit.core.rows import Rows
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models._patterns import Gates, Patterns, dense_units
-from sparsefit.models.base import Block, RowMap
+from sparsefit.models._patterns import Gates, Patterns, dense_units, own_gates
+from sparsefit.models.base import Atoms, Block, RowMap
 
 
 class GatedReLU:
@@ -80,6 +80,22 @@ class GatedReLU:
             yield Block(indices, dense_units(coef, units, d).ravel(), gradient[row].ravel())
         yield from self._ungated(coef)
 
+    def atoms(self, r: Tensor) -> Iterator[Atoms]:
+        """Stream the columns' inner products with r and norms, one tile of patterns at a time."""
+        inputs = torch.arange(self.rows.d, device=self.rows.device)
+        for tile in self.patterns.tiles():
+            inner = r.new_zeros(tile.stop - tile.start, self.rows.d)
+            squares = torch.zeros_like(inner)
+            blocks = zip(
+                self.patterns.of_tile(tile), self.rows.blocks, self.rows.spans, strict=True
+            )
+            for active, block, span in blocks:
+                inner.addmm_(active * r[span], block.T)
+                squares.addmm_(active.to(block.dtype), block.square().T)
+            order = self.patterns.first[tile].argsort()
+            indices = self.patterns.first[tile][order][:, None] * self.rows.d + inputs
+            yield Atoms(indices.ravel(), inner[order].ravel(), squares[order].ravel())
+
     def _ungated(self, coef: SparseVector) -> Iterator[Block]:
         """Weights of units whose gate is zero: they have no gradient but are still there."""
         left = torch.isin(coef.indices // self.rows.d, self.patterns.live, invert=True)
@@ -91,9 +107,10 @@ class GatedReLU:
         """Return the model on some of its rows."""
         return GatedReLU(self.rows.take(index), self.hidden, self.patterns.gates, self.memory)
 
-    def refresh(self, coef: SparseVector) -> GatedReLU:
-        """Return the model gated by its own weights."""
-        return GatedReLU(self.rows, self.hidden, coef, self.memory)
+    def refresh(self, coef: SparseVector, fresh: int | None = None) -> GatedReLU:
+        """Return the model gated by its own weights; see `BlockModel.refresh`."""
+        gates = own_gates(coef, self.rows.d, fresh)
+        return GatedReLU(self.rows, self.hidden, gates, self.memory)
 
 
 class GatedColumns:
@@ -157,3 +174,10 @@ class GatedColumns:
             pieces.append(weights @ block)
             total.addmv_(block, cotangent(pieces[-1], span))
         return torch.cat(pieces), total[self._column]
+
+    def squares(self) -> Tensor:
+        """Return the squared norms of the columns, shape (s,)."""
+        total = self.rows.blocks[0].new_zeros(len(self._keys))
+        for block in self.blocks():
+            total += block.square().sum(dim=1)
+        return total[self._column]

@@ -11,7 +11,7 @@ from torch import Tensor
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models.base import Block, RowMap
+from sparsefit.models.base import Atoms, Block, RowMap
 
 
 class GaussianSensing:
@@ -80,20 +80,28 @@ class GaussianSensing:
 
     def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
         """Stream A^T cotangent."""
-        step = units_per_tile(self.columns.n_inputs)
-        for start in range(0, self.n_params, step):
-            stop = min(start + step, self.n_params)
-            indices = torch.arange(start, stop, device=self.device)
-            values = cotangent.new_zeros(stop - start)
-            part = coef.between(start, stop)
+        for indices in self._tiles():
+            start, values = int(indices[0]), cotangent.new_zeros(len(indices))
+            part = coef.between(start, start + len(indices))
             values[part.indices - start] = part.values
             yield Block(indices, values, self._columns(indices) @ cotangent)
+
+    def atoms(self, r: Tensor) -> Iterator[Atoms]:
+        """Stream the inner products of the columns of A with r, and their norms."""
+        for indices in self._tiles():
+            columns = self._columns(indices)
+            yield Atoms(indices, columns @ r, columns.square().sum(dim=1))
+
+    def _tiles(self) -> Iterator[Tensor]:
+        step = units_per_tile(self.columns.n_inputs)
+        for start in range(0, self.n_params, step):
+            yield torch.arange(start, min(start + step, self.n_params), device=self.device)
 
     def take(self, index: np.ndarray) -> GaussianSensing:
         """Refuse: measurements are few, and there are no batches of them."""
         raise TypeError("Gaussian sensing has no minibatches; leave the batch size at 0")
 
-    def refresh(self, coef: SparseVector) -> GaussianSensing:
+    def refresh(self, coef: SparseVector, fresh: int | None = None) -> GaussianSensing:
         """Return itself: there are no gates."""
         return self
 
@@ -116,3 +124,7 @@ class DrawnColumns:
         """Return z = A_S v and A_S^T cotangent(z)."""
         z = self.matvec(v)
         return z, self.rmatvec(cotangent(z, slice(None)))
+
+    def squares(self) -> Tensor:
+        """Return the squared norms of the columns, shape (s,)."""
+        return self._transposed.square().sum(dim=1)

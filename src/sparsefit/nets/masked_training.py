@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,10 +12,12 @@ from torch.nn import Linear
 
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
+from sparsefit.nets.connected import choose_connected
 from sparsefit.nets.mlp import MLP
 from sparsefit.nets.train import Trainer
 from sparsefit.nn import (
     Allocation,
+    Choice,
     Columns,
     MaskRule,
     Rows,
@@ -36,12 +39,21 @@ class Masking:
     schedule : Schedule
     allocation : {"global", "uniform", "erk"}
     structure : Structure, optional
+    connected : bool
+        Spend nothing on units that have no path from an input or to an output (for single weights).
     """
 
     rule: MaskRule
     schedule: Schedule
     allocation: Allocation
     structure: Structure | None = None
+    connected: bool = False
+
+    def choice(self, n_layers: int) -> Allocation | Choice:
+        """Return how the weights of a network of that many layers are chosen."""
+        if not self.connected:
+            return self.allocation
+        return partial(choose_connected, allocation=self.allocation, n_layers=n_layers)
 
 
 def train_masked(
@@ -75,7 +87,8 @@ def train_masked(
             trainer.add_gradient(next(trainer.batches.epoch(0)))
             sparsify(
                 net, nnz=nnz, mask=masking.rule, schedule=masking.schedule, biases=True,
-                allocation=masking.allocation, structure=_structures(net, masking.structure),
+                allocation=masking.choice(setting.layers + 1),
+                structure=_structures(net, masking.structure),
             )  # fmt: skip
             before = _mask(trainer)
 
@@ -98,7 +111,8 @@ def _structures(net: MLP, structure: Structure | None) -> Structure | dict[str, 
     """Return what goes together: a whole unit is a row, and a column of the output layer."""
     if not isinstance(structure, Rows):
         return structure
-    *hidden, last = (name for name, module in net.named_children() if isinstance(module, Linear))
+    layers = net.layers.named_children()
+    *hidden, last = (f"layers.{name}" for name, module in layers if isinstance(module, Linear))
     return {**dict.fromkeys(hidden, structure), last: Columns()}
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sparsefit.core.network import Layer, Network
 
 
-class MLP(nn.Sequential):
+class MLP(nn.Module):
     """Linear layers with ReLU between them, in torch's default initialisation.
 
     Parameters
@@ -23,24 +23,37 @@ class MLP(nn.Sequential):
         Biases in every layer.
     seed : int
         Seed of the initial weights; torch's global generator is left as it was.
+    skip : bool, optional
+        Add a linear path from the inputs to the outputs. The other layers start as without it.
 
     Examples
     --------
     >>> net = MLP(4, 3, 1, 2, bias=True, seed=0)
     >>> net.n_params, net.to_network().nnz
     (23, 23)
+    >>> MLP(4, 3, 1, 2, bias=True, seed=0, skip=True).n_params
+    31
     """
 
     def __init__(
-        self, n_inputs: int, hidden: int, layers: int, n_outputs: int, *, bias: bool, seed: int
-    ):
+        self, n_inputs: int, hidden: int, layers: int, n_outputs: int, *, bias: bool, seed: int,
+        skip: bool = False,
+    ):  # fmt: skip
+        super().__init__()
         widths = [n_inputs, *[hidden] * layers, n_outputs]
         modules: list[nn.Module] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for n_in, n_out in itertools.pairwise(widths):
                 modules += [nn.Linear(n_in, n_out, bias=bias), nn.ReLU()]
-        super().__init__(*modules[:-1])
+            self.layers = nn.Sequential(*modules[:-1])
+            # Without a bias: the last layer has that of the outputs.
+            self.skip = nn.Linear(n_inputs, n_outputs, bias=False) if skip else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs, shape (n, n_outputs)."""
+        z = self.layers(x)
+        return z if self.skip is None else z + self.skip(x)
 
     @property
     def n_params(self) -> int:
@@ -49,8 +62,9 @@ class MLP(nn.Sequential):
 
     def to_network(self) -> Network:
         """Return the nonzeros as a `Network`."""
-        linear = [module for module in self if isinstance(module, nn.Linear)]
-        return Network(tuple(_layer(module) for module in linear))
+        linear = [module for module in self.layers if isinstance(module, nn.Linear)]
+        skip = None if self.skip is None else _layer(self.skip)
+        return Network(tuple(_layer(module) for module in linear), skip=skip)
 
 
 def _layer(module: nn.Linear) -> Layer:

@@ -39,6 +39,14 @@ class Protocol:
         Train on inputs of size about 1 (0.3 to 1.2); the network is for the inputs as they are.
     steps : int
         Optimiser steps, at least, where `epochs` is None.
+    betas : tuple of float
+        Of Adam.
+    warmup : float
+        Share of the steps in which the rate grows to its course.
+    final_rate : float
+        What a cosine falls to, as a share of `lr`.
+    input_dropout : float
+        Share of the inputs that a step does not see.
     """
 
     epochs: int | None
@@ -47,6 +55,10 @@ class Protocol:
     schedule: Schedule
     scale_inputs: bool
     steps: int = 1000
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup: float = 0.0
+    final_rate: float = 0.0
+    input_dropout: float = 0.0
 
 
 # What the paper trains its baseline with: with few epochs, that is very few steps.
@@ -96,7 +108,7 @@ class Trainer:
         self.protocol, self.n_steps = protocol, 0
         self.net = MLP(
             problem.n_features, setting.hidden, setting.layers, problem.n_outputs,
-            bias=setting.bias, seed=setting.seed,
+            bias=setting.bias, seed=setting.seed, skip=setting.skip,
         ).to(device=device, dtype=dtype)  # fmt: skip
 
     def network(self) -> Network:
@@ -133,13 +145,14 @@ class Trainer:
             Mean loss of the last epoch.
         """
         parameters = [p for p in self.net.parameters() if p.requires_grad]
-        optimizer = torch.optim.Adam(parameters, lr=self.protocol.lr, fused=True)
+        protocol = self.protocol
+        optimizer = torch.optim.Adam(parameters, protocol.lr, protocol.betas, fused=True)
         total = torch.zeros(())
         for epoch in range(self.epochs):
             total = torch.zeros_like(total)
             for number, index in enumerate(self.batches.epoch(epoch)):
-                done = (epoch * self.batches.per_epoch + number) / self.total_steps
-                self._set_rate(optimizer, done)
+                step = epoch * self.batches.per_epoch + number
+                optimizer.param_groups[0]["lr"] = self._rate(step)
                 optimizer.zero_grad()
                 loss = self.add_gradient(index)
                 for parameter, mask in zip(parameters, masks or (), strict=bool(masks)):
@@ -154,14 +167,22 @@ class Trainer:
     def add_gradient(self, index: np.ndarray) -> Tensor:
         """Add the gradient on the rows of a minibatch to the parameters; return the loss."""
         rows = slice(None) if self.batches.full else torch.from_numpy(index)
-        loss = self.loss(self.net(self.X[rows]), self.y[rows])
+        X = self.X[rows]
+        if self.protocol.input_dropout:
+            X = functional.dropout(X, self.protocol.input_dropout)
+        loss = self.loss(self.net(X), self.y[rows])
         loss.backward()
         return loss
 
-    def _set_rate(self, optimizer: torch.optim.Optimizer, done: float) -> None:
-        if self.protocol.schedule == "cosine":
-            rate = self.protocol.lr * (1 + math.cos(math.pi * done)) / 2
-            optimizer.param_groups[0]["lr"] = rate
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        protocol, rate = self.protocol, 1.0
+        if protocol.schedule == "cosine":
+            course = (1 + math.cos(math.pi * (step / self.total_steps))) / 2
+            rate = protocol.final_rate + (1 - protocol.final_rate) * course
+        if step < protocol.warmup * self.total_steps:
+            rate *= (step + 1) / (protocol.warmup * self.total_steps)
+        return protocol.lr * rate
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

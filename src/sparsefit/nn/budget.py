@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -34,6 +34,10 @@ class Candidate:
     shape: Shape
     structure: Structure
     importance: Tensor
+
+
+# In place of a named allocation: which groups to keep, from all of them and the number to keep.
+Choice = Callable[[Sequence[Candidate], int], list[Tensor]]
 
 
 def choose(candidates: Sequence[Candidate], keep: int, allocation: Allocation) -> list[Tensor]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.hard_threshold import largest
 from sparsefit.core.options import Options, above, at_least, between, option
 from sparsefit.nn.structure import Structure
 
 _SCORE_RANGE = 0.01
+# What Adam and its relatives call the running mean of squared gradients; RMSprop and Adadelta.
+SECOND_MOMENTS = ("exp_avg_sq", "square_avg")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Evidence:
         Optimiser steps taken.
     stop : int or None
         Step from which the mask does not move.
+    memory : mapping or None
+        What the optimiser remembers of the weight; None where it is not known: before the first
+        step, and when training is over.
     """
 
     weight: Tensor
@@ -45,6 +49,33 @@ class Evidence:
     structure: Structure
     step: int
     stop: int | None
+    memory: Mapping[str, Any] | None = None
+
+    def gradient_for(self, who: str) -> Tensor:
+        """Return the gradient; raise `SparsefitError` for `who` if there is none."""
+        if self.gradient is None:
+            raise SparsefitError(f"{who} needs gradients: call it between backward and zero_grad")
+        return self.gradient
+
+    def second_moment_for(self, who: str) -> Tensor | None:
+        """Return the optimiser's running mean of squared gradients, or None where not known.
+
+        Raises
+        ------
+        SparsefitError
+            For `who`, if the optimiser keeps none of this weight.
+        """
+        if self.memory is None:
+            if self.step in (0, self.stop):
+                return None
+            raise SparsefitError(f"{who} looks at the optimiser: call pruner.step(optimizer)")
+        for name in SECOND_MOMENTS:
+            if name in self.memory:
+                return self.memory[name]
+        raise SparsefitError(
+            f"{who} needs the mean squared gradients of every masked weight, which optimisers "
+            "such as Adam, AdamW and RMSprop keep"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +88,8 @@ class MaskRule(Options):
         True if the layer has a parameter ``scores``, one per group.
     keeps_pruned : bool
         True if pruned weights keep their value, to come back with it; else they are set to zero.
+    remembers : tuple of str
+        What the optimiser goes on remembering of pruned weights, though they do not learn.
     anneal : int
         Steps for which the mask is soft.
     """
@@ -64,6 +97,7 @@ class MaskRule(Options):
     name: ClassVar[str]
     trains_scores: ClassVar[bool] = False
     keeps_pruned: ClassVar[bool] = True
+    remembers: ClassVar[tuple[str, ...]] = ()
 
     @property
     def anneal(self) -> int:
@@ -119,6 +153,47 @@ class Magnitude(MaskRule):
     def importance(self, evidence: Evidence) -> Tensor:
         """Return the mean |w| of every group."""
         return evidence.structure.pool(evidence.weight.abs())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fisher(Magnitude):
+    """The largest of |w| v^exponent, v the mean squared gradient that Adam keeps.
+
+    v estimates the diagonal of the Fisher information, so that with exponent 1/2 the score is the
+    root of what deleting w costs by optimal brain damage, w^2 v; with 0 it is the magnitude. In
+    between, where noisy estimates count for less, it ranks best, and weights of different layers
+    can be ranked together: use it with allocation ``global``.
+
+    The first mask, made before any step, is that of the magnitudes. The optimiser must be one that
+    keeps v: Adam and its relatives, RMSprop or Adadelta.
+
+    References
+    ----------
+    Y. LeCun, J. Denker and S. Solla, Optimal Brain Damage, NeurIPS 1989; L. Theis et al., Faster
+    gaze prediction with dense networks and Fisher pruning, 2018, arXiv:1801.05787.
+
+    Examples
+    --------
+    >>> Fisher().exponent
+    0.25
+    """
+
+    name: ClassVar[str] = "fisher"
+    remembers: ClassVar[tuple[str, ...]] = SECOND_MOMENTS
+
+    exponent: float = option(
+        0.25, "power of the mean squared gradient in the score", check=between(0, 1)
+    )
+
+    def importance(self, evidence: Evidence) -> Tensor:
+        """Return the mean |w| v^exponent of every group."""
+        if self.exponent == 0:
+            return super().importance(evidence)
+        moment = evidence.second_moment_for(f"mask {self.name!r}")
+        if moment is None:
+            # What is pruned stays so: when training is over it can no longer be compared.
+            return super().importance(evidence) * evidence.mask
+        return evidence.structure.pool(evidence.weight.abs() * moment.pow(self.exponent))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +331,7 @@ class OneShot(MaskRule):
         """Return the mean |w| or |w dL/dw| of every group."""
         score = evidence.weight.abs()
         if self.by == "sensitivity":
-            score = score * _gradient(evidence, "by='sensitivity'").abs()
+            score = score * evidence.gradient_for("by='sensitivity'").abs()
         return evidence.structure.pool(score)
 
     def importance(self, evidence: Evidence) -> Tensor:
@@ -265,97 +340,8 @@ class OneShot(MaskRule):
         return evidence.scores
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropAndGrow(MaskRule):
-    """Base of rules that drop the smallest weights and grow as many elsewhere.
-
-    The first mask is random. The share that is exchanged falls along a cosine until the mask stops.
-    New weights start at zero.
-    """
-
-    keeps_pruned: ClassVar[bool] = False
-
-    fraction: float = option(
-        0.3, "share of the kept weights that is exchanged at first", check=between(0, 1)
-    )
-
-    def importance(self, evidence: Evidence) -> Tensor:
-        """Rank survivors by |w|, above candidates for growth, above what is dropped."""
-        if evidence.step == 0:
-            return torch.rand_like(evidence.mask)
-        active = evidence.mask > 0
-        magnitude = evidence.structure.pool(evidence.weight.abs())
-        n_dropped = int(self._share(evidence) * int(active.sum()))
-        survives = _largest_among(magnitude, active, int(active.sum()) - n_dropped)
-        growth = self.growth(evidence) if n_dropped else torch.zeros_like(magnitude)
-        ranked = torch.where(active, 0.0, 1 + _below_one(growth))
-        return torch.where(survives, 2 + _below_one(magnitude), ranked)
-
-    def growth(self, evidence: Evidence) -> Tensor:
-        """Return what candidates are ranked by, in the shape of the groups."""
-        raise TypeError(f"{type(self).__name__} does not define growth")
-
-    def _share(self, evidence: Evidence) -> float:
-        if not evidence.stop:
-            return self.fraction
-        done = min(1.0, evidence.step / evidence.stop)
-        return self.fraction * (1 + math.cos(math.pi * done)) / 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class SET(DropAndGrow):
-    """Sparse evolutionary training: grow at random.
-
-    References
-    ----------
-    D. C. Mocanu et al., Scalable training of artificial neural networks with adaptive sparse
-    connectivity, Nature Communications, 2018.
-    """
-
-    name: ClassVar[str] = "set"
-
-    def growth(self, evidence: Evidence) -> Tensor:
-        """Return random numbers."""
-        return torch.rand_like(evidence.mask)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RigL(DropAndGrow):
-    """Rigging the lottery: grow where the gradient is largest.
-
-    References
-    ----------
-    U. Evci et al., Rigging the Lottery: Making All Tickets Winners, ICML 2020, arXiv:1911.11134.
-    """
-
-    name: ClassVar[str] = "rigl"
-
-    def pruned_gradient(self, *, due: bool) -> float:
-        """Return 1 where the gradient is about to be looked at, else 0."""
-        return float(due)
-
-    def growth(self, evidence: Evidence) -> Tensor:
-        """Return the mean |dL/dw| of every group."""
-        return evidence.structure.pool(_gradient(evidence, "rule 'rigl'").abs())
-
-
-def _gradient(evidence: Evidence, who: str) -> Tensor:
-    if evidence.gradient is None:
-        raise SparsefitError(f"{who} needs gradients: call it between backward and zero_grad")
-    return evidence.gradient
-
-
-def _largest_among(values: Tensor, among: Tensor, count: int) -> Tensor:
-    return largest(torch.where(among, values, -1.0).reshape(-1), count).view_as(values)
-
-
-def _below_one(values: Tensor) -> Tensor:
-    values = values.float()
-    return values / (values.max() * 1.001 + 1e-30)
-
-
 MASKS: dict[str, type[MaskRule]] = {
-    cls.name: cls for cls in (HardTopK, Sigmoid, HardConcrete, Magnitude)
+    cls.name: cls for cls in (HardTopK, Sigmoid, HardConcrete, Magnitude, Fisher)
 }
 
 FROZEN = "frozen"

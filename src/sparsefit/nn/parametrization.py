@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -58,12 +59,15 @@ class Masked(nn.Module):
             self.register_buffer("threshold", weight.new_zeros(()))
             self.register_buffer("temperature", weight.new_ones(()))
 
-    def evidence(self, weight: Tensor, step: int, stop: int | None) -> Evidence:
+    def evidence(
+        self, weight: Tensor, step: int, stop: int | None, memory: Mapping[str, Any] | None = None
+    ) -> Evidence:
         """Return what the rule may look at."""
         scores = getattr(self, "scores", None)
         return Evidence(
             weight.detach(), weight.grad if weight.is_leaf else None,
             None if scores is None else scores.detach(), self.mask, self.structure, step, stop,
+            memory,
         )  # fmt: skip
 
     def forward(self, weight: Tensor) -> Tensor:

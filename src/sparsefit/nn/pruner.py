@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparsefit.core.errors import OptionError
-from sparsefit.nn.budget import ALLOCATIONS, Allocation, Candidate, choose
+from sparsefit.nn.budget import ALLOCATIONS, Allocation, Candidate, Choice, choose
 from sparsefit.nn.following import follow_optimizers
 from sparsefit.nn.masks import Magnitude, MaskRule
 from sparsefit.nn.parametrization import Masked
@@ -42,9 +43,10 @@ class Pruner:
         Biases are always unstructured.
     schedule : Schedule, optional
         Default `Cubic`: to the final sparsity in 1000 steps.
-    allocation : {"erk", "uniform", "global"}, optional
+    allocation : {"erk", "uniform", "global"} or callable, optional
         How layers share the budget: denser where layers are small (the default), one density, or
-        one ranking of all weights.
+        one ranking of all weights; or a function that is called as `choose` is, but for its last
+        argument, and says which weights to keep.
     layers : sequence of str, optional
         Names of the layers to mask; default: every linear layer and convolution.
     biases : bool, optional
@@ -78,17 +80,20 @@ class Pruner:
         mask: MaskRule | None = None,
         structure: Structure | Mapping[str, Structure] | None = None,
         schedule: Schedule | None = None,
-        allocation: Allocation = "erk",
+        allocation: Allocation | Choice = "erk",
         layers: Sequence[str] | None = None,
         biases: bool = False,
     ):
-        if allocation not in ALLOCATIONS:
-            raise OptionError("allocation", allocation, f"one of {', '.join(ALLOCATIONS)}")
+        if not callable(allocation) and allocation not in ALLOCATIONS:
+            words = f"one of {', '.join(ALLOCATIONS)}, or a function"
+            raise OptionError("allocation", allocation, words)
         _check_types(model, mask, structure, schedule)
         rule = Magnitude(gradient="masked") if mask is None else mask
         self.structure = structure or Unstructured()
         self.schedule = schedule or Cubic()
-        self.allocation: Allocation = allocation
+        self._choose: Choice = (
+            allocation if callable(allocation) else partial(choose, allocation=allocation)
+        )
         found = list(find_weights(model, layers, biases=biases))
         if isinstance(structure, Mapping):
             check_names("structure", structure, [layer for layer, _, _ in found])
@@ -213,12 +218,14 @@ class Pruner:
                 tuple(target.original.shape),
                 target.masked.structure,
                 target.masked.rule.importance(
-                    target.masked.evidence(target.original, self.n_steps, stop)
+                    target.masked.evidence(
+                        target.original, self.n_steps, stop, target.memory(optimizer)
+                    )
                 ),
             )
             for target in self.targets
         ]
-        chosen = choose(candidates, keep, self.allocation)
+        chosen = self._choose(candidates, keep)
         for target, kept in zip(self.targets, chosen, strict=True):
             stayed = target.masked.mask * kept
             target.masked.set_mask(kept, self.n_steps)

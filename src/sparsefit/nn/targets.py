@@ -47,6 +47,10 @@ class Target:
             return self.module.parametrizations[self.tensor].original  # type: ignore
         return getattr(self.module, self.tensor)
 
+    def memory(self, optimizer: Optimizer | None) -> dict[str, Any] | None:
+        """Return what an optimiser remembers of the weight; None without an optimiser."""
+        return None if optimizer is None else optimizer.state.get(self.original, {})
+
 
 def masked_weights(model: nn.Module) -> Iterator[Target]:
     """List the masked weights of a model."""
@@ -132,8 +136,11 @@ def forget(target: Target, stayed: Tensor, optimizer: Optimizer | None) -> None:
     original, masked = target.original, target.masked
     if not masked.rule.keeps_pruned:
         original.copy_(masked.structure.scale(original, stayed))
-    if optimizer is None or masked.is_soft or masked.rule.pruned_gradient(due=False) > 0:
+    memory = target.memory(optimizer)
+    if memory is None or masked.is_soft or masked.rule.pruned_gradient(due=False) > 0:
         return
-    for value in optimizer.state.get(original, {}).values():
+    for name, value in memory.items():
+        if name in masked.rule.remembers:
+            continue
         if isinstance(value, Tensor) and value.shape == original.shape:
             value.copy_(masked.structure.scale(value, stayed))

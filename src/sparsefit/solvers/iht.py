@@ -129,7 +129,7 @@ class SketchedIHT(Solver):
 
     A plain gradient step of fixed length on the mean loss; which s numbers stay is decided by the
     size of the sum of all updates that a position ever asked for, as a count sketch recalls it.
-    In the first epoch, units without weights start from a uniform draw.
+    In the first epoch, and with `redraw` in all, units without weights start from a uniform draw.
 
     Parameters
     ----------
@@ -179,7 +179,8 @@ class SketchedIHT(Solver):
     ) -> tuple[SparseVector, Tensor]:  # fmt: skip
         """Take one step; see the class."""
         assert isinstance(model, FactoredReLU)
-        if epoch == 0:
+        if epoch == 0 or self.redraw is not None:
+            # Of a unit without any weights the gradient is zero, whatever its gate is.
             width = model.rows.d + model.n_outputs
             model = model.with_fill(RandomGates(self.seed, width))
         sketch, top = self._sketch[0], StreamingTopK(model.zeros(), nnz)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -99,6 +100,7 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
         memory=Workspace(setting.memory_mb * 2**20, setting.device),
     )  # fmt: skip
     batches = Batches(len(y), 0, setting.seed)
+    solver = replace(solver, sequential=False)  # there are no gates
     result = solver.solve(model, Squared(), y, nnz, batches=batches)
     indices, values = result.coef.indices.cpu().numpy(), result.coef.values.cpu().numpy()
     layer = Layer.from_flat(indices, values, problem.length, 1)

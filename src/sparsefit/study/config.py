@@ -61,8 +61,8 @@ class StudyConfig(Options):
         f"{DEFAULT_SPARSITY}, or what n:m fixes",
         check=Check(lambda v: 0 <= v < 1, ">= 0 and < 1"),
     )  # fmt: skip
-    mask: Literal["magnitude", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = option(
-        "magnitude", "how masks come from scores; frozen: drawn at random, and not learned"
+    mask: Literal["magnitude", "fisher", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = (
+        option("magnitude", "how masks come from scores; frozen: drawn at random, and not learned")
     )
     structure: str = option(
         "unstructured",

@@ -1,0 +1,74 @@
+"""Gradual pruning by Fisher-weighted magnitudes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from sparsefit import nets, nn
+from sparsefit.core.options import above, at_least, between, option
+from sparsefit.methods._masked import MovingMask
+
+if TYPE_CHECKING:
+    from sparsefit.core.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class FisherPruning(MovingMask):
+    """Gradual pruning by |w| v^(1/4), v Adam's mean squared gradient.
+
+    All layers are ranked together, nothing is spent on units that lead nowhere, and inputs are
+    dropped at random in training.
+
+    References
+    ----------
+    Y. LeCun, J. Denker and S. Solla, Optimal Brain Damage, NeurIPS 1989; L. Theis et al., Faster
+    gaze prediction with dense networks and Fisher pruning, 2018, arXiv:1801.05787.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsefit.core.problem import Problem
+    >>> from sparsefit.core.setting import Setting
+    >>> X = np.random.default_rng(0).normal(size=(100, 4))
+    >>> problem = Problem(X, np.maximum(X[:, :1], 0))
+    >>> [(nnz, fit)] = FisherPruning(epochs=20).path(problem, [5], Setting(hidden=3))
+    >>> fit.network.nnz
+    5
+    """
+
+    name: ClassVar[str] = "fisher-gmp"
+
+    batch_size: int = option(256, "rows of a minibatch, 0 for all", check=at_least(0))
+    lr: float = option(0.02, "learning rate of Adam", check=above(0))
+    allocation: Literal["global", "uniform", "erk"] = option(
+        "global",
+        "how layers share the budget: one ranking, one density, or denser where they are small",
+    )
+    mask_period: int = option(5, "optimiser steps from one mask to the next", check=at_least(1))
+    ramp: float = option(0.5, "share of the steps until the sparsity is final", check=between(0, 1))
+    exponent: float = option(
+        0.25, "power of the mean squared gradient in the score", check=between(0, 1)
+    )
+    input_dropout: float | None = option(
+        None,
+        "share of the inputs that a training step does not see; default: 0.1 for classes, else 0",
+        check=between(0, 0.9),
+    )
+
+    def masking(self, n_steps: int) -> nets.Masking:
+        """Prune until the ramp ends, then train what is left."""
+        end = round(self.ramp * n_steps)
+        schedule = nn.Cubic(end=end, stop=end, period=self.mask_period)
+        rule = nn.Fisher(gradient="masked", exponent=self.exponent)
+        return nets.Masking(rule, schedule, self.allocation, connected=True)
+
+    def _protocol(self, problem: Problem) -> nets.Protocol:
+        dropout = self.input_dropout
+        if dropout is None:
+            dropout = 0.0 if problem.loss == "squared" else 0.1
+        # A short memory of squared gradients, so that they are those of the present network.
+        return replace(
+            super()._protocol(problem), betas=(0.9, 0.99), warmup=0.02, final_rate=0.01,
+            input_dropout=dropout,
+        )  # fmt: skip

@@ -1,0 +1,46 @@
+"""Subspace pursuit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sparsefit import solvers
+from sparsefit.core.options import at_least, option
+from sparsefit.methods._implicit import SequentialMethod
+
+if TYPE_CHECKING:
+    from sparsefit.core.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubspacePursuit(SequentialMethod):
+    """Subspace pursuit: add the s best columns, fit, drop the s least, fit again.
+
+    One output, squared loss. Hidden layers are trained one after the other, each with its share
+    nnz // layers of the budget.
+
+    References
+    ----------
+    W. Dai and O. Milenkovic, Subspace pursuit for compressive sensing signal reconstruction, IEEE
+    Transactions on Information Theory 55 (2009).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsefit.core.problem import Problem
+    >>> from sparsefit.core.setting import Setting
+    >>> X = np.random.default_rng(0).normal(size=(200, 5))
+    >>> problem = Problem(X, np.maximum(X[:, :1], 0))
+    >>> [(nnz, fit)] = SubspacePursuit().path(problem, [2], Setting(hidden=3))
+    >>> nnz, fit.network.nnz, fit.status.value
+    (2, 2, 'converged')
+    """
+
+    name: ClassVar[str] = "subspace-pursuit"
+
+    epochs: int = option(30, "passes over the rows", aliases=("num-epochs",), check=at_least(1))
+
+    def make_solver(self, nnz: int, setting: Setting) -> solvers.Solver:
+        """Return the solver, which is the same for every budget."""
+        return solvers.SubspacePursuit(**self.loop(setting))

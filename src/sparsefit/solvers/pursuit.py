@@ -1,0 +1,120 @@
+"""What the pursuits share: which columns fit the residual best, and least squares on some."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparsefit.core.hard_threshold import StreamingTopK
+from sparsefit.core.sparse_vector import SparseVector
+from sparsefit.models.base import BlockModel, SupportMatrix
+
+# What is left to gain is then below 1e-12 of the loss; and where there are more iterations to go,
+# the support is so near to a dependent one that a search has no use for its exact fit.
+_TOLERANCE, _MAX_ITER = 1e-6, 100
+
+
+def best_atoms(model: BlockModel, coef: SparseVector, residual: Tensor, count: int) -> Tensor:
+    """Return the columns outside the support of `coef` that alone would fit `residual` best.
+
+    Parameters
+    ----------
+    model : BlockModel
+        A linear one.
+    coef : SparseVector
+    residual : Tensor of shape (n,)
+    count : int
+
+    Returns
+    -------
+    Tensor of int64, shape (at most count,)
+        Positions of the largest abs(a_j . r) / norm(a_j), ties to the lowest, in increasing order.
+        Columns that are zero or orthogonal to the residual are left out.
+
+    Examples
+    --------
+    >>> from sparsefit.models import DenseMatrix
+    >>> model = DenseMatrix(torch.tensor([[9.0, 0.1, 0.0], [9.0, 0.0, 0.0]]))
+    >>> best_atoms(model, model.zeros(), torch.tensor([1.0, -0.9]), 1).tolist()
+    [1]
+    """
+    top = StreamingTopK(model.zeros(), count)
+    for atoms in model.atoms(residual):
+        scores = atoms.inner / atoms.squares.sqrt()
+        outside = torch.isin(atoms.indices, coef.indices, invert=True) & (atoms.squares > 0)
+        top.push(atoms.indices[outside], scores[outside])
+    return top.result().indices
+
+
+def with_zeros(coef: SparseVector, fresh: Tensor) -> SparseVector:
+    """Return `coef` on a larger support: zero at the positions `fresh`, which it does not have."""
+    indices, order = torch.cat([coef.indices, fresh]).sort()
+    values = torch.cat([coef.values, coef.values.new_zeros(len(fresh))])[order]
+    return SparseVector(indices, values, coef.size)
+
+
+def column_norms(columns: SupportMatrix) -> tuple[Tensor, Tensor]:
+    """Return the norms of the columns and their inverses, 0 for columns that are zero."""
+    norms = columns.squares().sqrt()
+    return norms, torch.where(norms > 0, norms.reciprocal(), 0)
+
+
+def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the v nearest to `start` that minimises ||A_S v - y||, and A_S v.
+
+    Conjugate gradients on the normal equations, with the columns scaled to norm 1: O(n + s) memory
+    beside the columns, and equal or dependent columns do no harm.
+
+    Parameters
+    ----------
+    columns : SupportMatrix
+    y : Tensor of shape (n,)
+    start : Tensor of shape (s,)
+        Returned as it is if it is a solution already. "Nearest" is meant in the scaled columns.
+
+    Returns
+    -------
+    v : Tensor of shape (s,)
+    z : Tensor of shape (n,)
+
+    References
+    ----------
+    A. Bjorck, Numerical Methods for Least Squares Problems, SIAM 1996, section 7.4 (CGLS).
+
+    Examples
+    --------
+    >>> from sparsefit.models import DenseMatrix
+    >>> A = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]).double()
+    >>> columns = DenseMatrix(A).support(torch.arange(3))
+    >>> v, z = least_squares(columns, torch.tensor([2.0, 4.0]).double(), torch.zeros(3).double())
+    >>> v.tolist(), z.tolist()
+    ([1.0, 1.0, 2.0], [2.0, 4.0])
+    """
+    scale = column_norms(columns)[1]
+    v = start
+    z, gradient = columns.both(v, lambda outputs, rows: y[rows] - outputs)
+    gradient = scale * gradient
+    direction, slope = gradient, gradient.square().sum()
+    error = (y - z).norm()
+    rounding = 10 * torch.finfo(y.dtype).eps * (y.norm() + z.norm())
+    for _ in range(_MAX_ITER):
+        # With columns of norm 1, their inner products with the residual are at most its norm.
+        if bool(slope.sqrt() <= _TOLERANCE * error + rounding):
+            break
+        image, curved = columns.both(scale * direction, lambda outputs, rows: outputs)
+        length = slope / image.square().sum()
+        before, error = error, (y - z - length * image).norm()
+        if not bool(error < before):
+            break  # it falls with every step, until rounding is all that moves it
+        v, z = v + length * scale * direction, z + length * image
+        gradient = gradient - length * scale * curved
+        steepness, slope = slope, gradient.square().sum()
+        direction = gradient + (slope / steepness) * direction
+    return v, z
+
+
+def refit(model: BlockModel, y: Tensor, coef: SparseVector) -> tuple[SparseVector, Tensor]:
+    """Return the least-squares fit on the support of `coef`, without zeros, and its outputs."""
+    values, z = least_squares(model.support(coef.indices), y, coef.values)
+    there = values != 0
+    return SparseVector(coef.indices[there], values[there], coef.size), z
