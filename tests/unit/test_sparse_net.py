@@ -1,6 +1,7 @@
 """A network on its support, against torch's derivatives of the same network written densely."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,10 +35,12 @@ def network(case, seed=0):
     """Return a random network without idle units."""
     widths, n_outputs, fused, linear = CASES[case]
     sizes = [D, *widths]
-    hidden = [draw(a, b, seed=seed + b) for a, b in zip(sizes, sizes[1:], strict=False)]
+    hidden = [draw(a, b, seed=seed + b) for a, b in pairwise(sizes)]
     for matrix in hidden:
         matrix[torch.arange(matrix.shape[1]) % matrix.shape[0], range(matrix.shape[1])] = 0.7
-    readout = torch.ones(widths[-1], 1).double() if fused else draw(widths[-1], n_outputs, seed=seed)
+    readout = (
+        torch.ones(widths[-1], 1).double() if fused else draw(widths[-1], n_outputs, seed=seed)
+    )
     if not fused:
         readout[:, 0] = 0.5
     term = draw(D, n_outputs, seed=seed + 1) * linear
@@ -119,7 +122,7 @@ def test_balancing_leaves_the_outputs_and_makes_norms_agree(case):
         balanced = balanced.balanced()
     torch.testing.assert_close(outputs(balanced, rows), outputs(net, rows))
     layers = [edges.dense() for edges in balanced.trained[: len(net.hidden) + (not net.fused)]]
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in pairwise(layers):
         torch.testing.assert_close(before.norm(dim=1), after.norm(dim=0), rtol=1e-5, atol=0)
 
 
@@ -148,9 +151,7 @@ def test_what_is_kept_is_what_is_left(case):
     zeroed = net.with_values(net.values * kept)
     torch.testing.assert_close(outputs(small, rows), outputs(zeroed, rows))
     assert len(small.values) <= int(kept.sum())
-    for before, after in zip(
-        small.hidden, [*small.hidden[1:], small.readout], strict=True
-    ):
+    for before, after in zip(small.hidden, [*small.hidden[1:], small.readout], strict=True):
         units = list(range(before.n_targets))
         assert torch.unique(before.target).tolist() == units
         assert torch.unique(after.source).tolist() == units

@@ -15,7 +15,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "figures",
         help="draw heatmaps, curves and fitted images of a results folder",
         description="Draw heatmaps over widths and budgets, differences of methods, success "
-        "rates, curves over the budget, and the fitted images of image tasks.",
+        "rates, curves over the budget, scores against time, success against the number of rows, "
+        "and the fitted images of image tasks.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="results folder")
     parser.add_argument(

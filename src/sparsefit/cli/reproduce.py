@@ -19,7 +19,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "reproduce",
         help="run the sweeps of a figure of the paper, and draw it",
         description="Run the sweeps of a figure of 'A Recovery Guarantee for Sparse Neural "
-        "Networks', or of the demo, and draw it. What is there already is not computed again.",
+        "Networks', or of another recipe, and draw it. What is there already is not computed "
+        "again.",
         epilog=EXAMPLE,
     )
     parser.add_argument("recipe", metavar="RECIPE", help=", ".join(list_recipes()))
@@ -63,6 +64,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
     paths = draw_all(
         out,
         score=recipe.score,
+        threshold=recipe.threshold,
         data_dir=arguments.data_dir,
         on_note=lambda text: note(f"note: {text}"),
     )

@@ -29,10 +29,10 @@ O = TypeVar("O", bound=Options)  # noqa: E741
 class Recipe:
     """A set of sweeps at several scales.
 
-    A file ``recipes/<name>.toml`` has a ``title``, the ``score`` that its figures show, and for
-    each scale a list of sweeps. A sweep has a ``task`` and ``methods``, tables of a ``name`` and
-    options, of a method also lists of values, for all their combinations; ``hidden``, ``nnz`` and
-    ``seeds``; and maybe a ``setting``, a table of options.
+    A file ``recipes/<name>.toml`` has a ``title``, the ``score`` that its figures show, maybe the
+    ``threshold`` of success in them, and for each scale a list of sweeps. A sweep has a ``task``
+    and ``methods``, tables of a ``name`` and options, or lists of their values, for all
+    combinations; ``hidden``, ``nnz`` and ``seeds``; and maybe a ``setting``, a table of options.
 
     Attributes
     ----------
@@ -40,12 +40,15 @@ class Recipe:
     score : {"value", "train_value"}
     sweeps : dict
         Scale to the tables of its sweeps.
+    threshold : float or None
+        A seed that scores at least as well is a success; None: the metric's own.
     """
 
     name: str
     title: str
     score: str
     sweeps: Mapping[str, list[dict[str, Any]]]
+    threshold: float | None = None
 
     def cells(
         self, scale: str, *, data_dir: str | None = None, setting: Mapping[str, Any] | None = None
@@ -71,7 +74,7 @@ class Recipe:
             raise SparsefitError(f"--scale must be one of {known} for {self.name}, got {scale!r}")
         cells: list[Cell] = []
         for sweep in self.sweeps[scale]:
-            [task] = _make(find_task(sweep["task"]["name"]), sweep["task"], data_dir)
+            tasks = _make(find_task(sweep["task"]["name"]), sweep["task"], data_dir)
             methods = [
                 method
                 for table in sweep["methods"]
@@ -79,7 +82,7 @@ class Recipe:
             ]
             options = {**sweep.get("setting", {}), **(setting or {})}
             axes = {name: sweep[name] for name in ("hidden", "nnz", "seeds")}
-            cells += grid([task], methods, setting=Setting(**options), **axes)
+            cells += grid(tasks, methods, setting=Setting(**options), **axes)
         return cells
 
 
@@ -124,4 +127,4 @@ def find_recipe(name: str) -> Recipe:
         raise SparsefitError(f"unknown recipe {name!r}{hint}; there are {', '.join(files)}")
     table = tomllib.loads(files[name].read_text(encoding="utf-8"))
     sweeps = {scale: table[scale] for scale in SCALES if scale in table}
-    return Recipe(name, table["title"], table["score"], sweeps)
+    return Recipe(name, table["title"], table["score"], sweeps, table.get("threshold"))

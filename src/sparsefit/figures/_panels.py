@@ -102,15 +102,21 @@ class Panel:
         return sorted({row[name] for row in rows if row[name] is not None})
 
 
-def make_panels(rows: Sequence[Row]) -> list[Panel]:
+def make_panels(rows: Sequence[Row], *, across: str | None = None) -> list[Panel]:
     """Sort rows into panels.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    across : str, optional
+        An option of tasks in which the rows of one panel may differ.
 
     Raises
     ------
     SparsefitError
         If none has a result.
     """
-    groups = _group(rows, _panel_key)
+    groups = _group(rows, lambda row: _panel_key(row, across))
     panels = []
     for key, title in zip(groups, _labels(groups, "task"), strict=True):
         own = groups[key]
@@ -134,8 +140,9 @@ def _make_series(rows: Sequence[Row]) -> list[Series]:
     ]
 
 
-def _panel_key(row: Row) -> dict[str, Any]:
-    options = row.get("task_options") or {}
+def _panel_key(row: Row, across: str | None) -> dict[str, Any]:
+    options = dict(row.get("task_options") or {})
+    options.pop(across, None)
     architecture = {name: row.get(name) for name in ("layers", "bias")}
     architecture["skip"] = bool(row.get("skip"))  # rows of older versions do not say
     return {"task": row["task"]} | architecture | options | {_DATA: row.get(_DATA)}

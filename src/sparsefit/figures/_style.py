@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = "osD^vPX"
 NOTHING, TROUBLE = "#e6e6e6", "#b00020"
+# Room for a line and the space around it beside each label of a legend.
+_KEY_LETTERS = 10
 SETTINGS: Any = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
@@ -60,6 +64,24 @@ def add_title(figure: Figure, text: str) -> None:
     """Write a title above everything, in lines that fit the figure."""
     points = SETTINGS["axes.titlesize"]
     figure.suptitle(wrapped(text, figure.get_figwidth(), points), fontsize=points)
+
+
+def add_legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Write a legend below everything, in as many columns of at most three as fit the figure."""
+    n_letters = letters_within(figure.get_figwidth(), SETTINGS["font.size"])
+    labels = [textwrap.fill(label, n_letters - _KEY_LETTERS) for label in labels]
+    ncols = n_letters // (max(map(len, labels)) + _KEY_LETTERS)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(max(ncols, 1), 3))
+
+
+def scale_log_x(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers at 1, 2, 5, 10 and so on."""
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.minorticks_off()
 
 
 def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsefit.figures._panels import Panel, Series
-from sparsefit.figures._style import COLORS, SETTINGS, add_title, letters_within, new_figure
+from sparsefit.figures._style import COLORS, add_legend, add_title, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Room for a line and the space around it beside each label of the legend.
-_KEY_LETTERS = 10
 _CONSTANT = {"value": "constant_value", "train_value": "constant_train_value"}
 
 
@@ -43,11 +40,7 @@ def curves(panel: Panel, score: str) -> Figure:
         every[(len(widths) - 1 - column) // n_columns * n_columns + column].tick_params(
             labelbottom=True
         )
-    handles, labels = every[0].get_legend_handles_labels()
-    n_letters = letters_within(figure.get_figwidth(), SETTINGS["font.size"])
-    labels = [textwrap.fill(label, n_letters - _KEY_LETTERS) for label in labels]
-    ncols = n_letters // (max(map(len, labels)) + _KEY_LETTERS)
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(max(ncols, 1), 3))
+    add_legend(figure, *every[0].get_legend_handles_labels())
     add_title(figure, f"{panel.title}: mean over seeds, shaded from lowest to highest")
     return figure
 

@@ -11,6 +11,8 @@ from sparsefit.experiments.store import load_rows
 from sparsefit.figures._panels import Panel, Series, make_panels, slug
 from sparsefit.figures._style import SETTINGS, save
 from sparsefit.figures.mask_study import has_mask_study, mask_study
+from sparsefit.figures.phase import phase_diagram, phase_panels
+from sparsefit.figures.timing import has_times, score_against_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +35,9 @@ def draw_all(
     """Draw every figure that the rows of a folder allow.
 
     For each task with its options: a heatmap and a success rate over widths and budgets per
-    method, differences of two methods, curves over the budget, and fitted images; where masks or
-    structures of ``learned-mask`` are compared, figures of these instead of differences and curves.
+    method, differences of two methods, curves over the budget, scores against time, and fitted
+    images; where masks or structures of ``learned-mask`` are compared, figures of these instead
+    of differences and curves. Where cells have several numbers of rows, success against these.
 
     Parameters
     ----------
@@ -69,7 +72,8 @@ def draw_all(
     import matplotlib as mpl
 
     out = Path(folder) / "figures" if out is None else Path(out)
-    panels = make_panels(load_rows(folder, on_note))
+    rows = load_rows(folder, on_note)
+    panels = make_panels(rows)
     pairs = [_pairs(panel, compare) for panel in panels]
     if compare and not any(pairs):
         _refuse(compare, panels)
@@ -82,6 +86,9 @@ def draw_all(
                     paths += save(figure, out / slug(name), formats)
                 for name, figure in _draw_images(panel, Path(folder), score, data_dir, on_note):
                     paths += save(figure, out / slug(name), formats)
+            for panel in phase_panels(rows):
+                figure = phase_diagram(panel, score, _goal(panel, threshold))
+                paths += save(figure, out / slug(f"phase {panel.title}"), formats)
     except OSError as error:
         raise SparsefitError(f"cannot write figures to {out}: {error.strerror}") from error
     return paths
@@ -118,7 +125,7 @@ def _draw_panel(
     from sparsefit.figures.curves import curves
     from sparsefit.figures.heatmaps import comparison, heatmap, success_rate
 
-    goal = panel.metric.success if threshold is None else threshold
+    goal = _goal(panel, threshold)
     for series in panel.budgeted:
         name = f"{panel.title} {series.label}"
         yield f"heatmap {name}", heatmap(panel, series, score)
@@ -130,6 +137,12 @@ def _draw_panel(
         yield from mask_study(panel)
     elif panel.budgeted:
         yield f"curves {panel.title}", curves(panel, score)
+        if has_times(panel, score):
+            yield f"time {panel.title}", score_against_time(panel, score)
+
+
+def _goal(panel: Panel, threshold: float | None) -> float:
+    return panel.metric.success if threshold is None else threshold
 
 
 def _draw_images(

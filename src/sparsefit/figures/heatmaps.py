@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsefit.figures._panels import NO_RUN, Panel, Series, Summary
+from sparsefit.figures._rates import Rate, goal_of
 from sparsefit.figures._style import NOTHING, TROUBLE, add_title, new_figure, wrapped
 
 if TYPE_CHECKING:
@@ -111,17 +112,26 @@ def comparison(panel: Panel, first: Series, second: Series, score: str) -> Figur
 
 
 def success_rate(panel: Panel, series: Series, score: str, threshold: float) -> Figure:
-    """Draw the share of seeds whose score is at least as good as `threshold`."""
+    """Draw the share of seeds whose score is at least as good as `threshold`.
+
+    Each cell has the count and, below it, Wilson's 95 % interval.
+    """
     from matplotlib.colors import Normalize
 
-    better = np.greater_equal if panel.metric.higher_is_better else np.less_equal
-    grid = make_grid(panel, series, score, lambda values: float(np.mean(better(values, threshold))))
-    figure = _figure_for(grid, 1)
+    def rate(values: np.ndarray) -> Rate:
+        return Rate.of(values, panel.metric, threshold)
+
+    cells = series.cells(score)
+    grid = make_grid(panel, series, score, lambda values: rate(values).share)
+    figure = _figure_for(grid, 1, inches_per_cell=(0.66, 0.4))
     axes = figure.add_subplot()
-    _draw(axes, grid, ".2f", Normalize(0, 1), "share of seeds")
-    sign = "≥" if panel.metric.higher_is_better else "≤"
-    goal = f"{panel.metric.label} {sign} {threshold:g}"
-    add_title(figure, f"{panel.title}: {series.label}, {goal}")
+    texts = {
+        place: str(rate(cell.values)).replace(" ", "\n", 1)
+        for place, cell in cells.items()
+        if len(cell.values)
+    }
+    _draw(axes, grid, texts, Normalize(0, 1), "share of seeds")
+    add_title(figure, f"{panel.title}: {series.label}, {goal_of(panel.metric, threshold)}")
     _explain_marks(figure, [grid])
     return figure
 
@@ -146,15 +156,27 @@ def _symmetric(values: np.ndarray) -> Normalize:
     return Normalize(-most, most, clip=True)
 
 
-def _figure_for(grid: Grid, n_axes: int) -> Figure:
-    width = max(3.0, 0.44 * len(grid.nnz) + 1.6)
-    return new_figure(width * n_axes, max(2.4, 0.36 * len(grid.hidden) + 1.4))
+def _figure_for(
+    grid: Grid, n_axes: int, inches_per_cell: tuple[float, float] = (0.44, 0.36)
+) -> Figure:
+    width, height = inches_per_cell
+    return new_figure(
+        max(3.0, width * len(grid.nnz) + 1.6) * n_axes, max(2.4, height * len(grid.hidden) + 1.4)
+    )
 
 
 def _draw(
-    axes: Axes, grid: Grid, digits: str, norm: Normalize, label: str, colors: str = "viridis"
+    axes: Axes,
+    grid: Grid,
+    texts: str | Mapping[tuple[int, int], str],
+    norm: Normalize,
+    label: str,
+    colors: str = "viridis",
 ) -> None:
-    """Draw the cells with their numbers or marks, the axes and the colour bar."""
+    """Draw the cells with their texts or marks, the axes and the colour bar.
+
+    Texts are given by width and budget, or as the format of the numbers.
+    """
     image = axes.imshow(grid.values, norm=norm, cmap=colors, aspect="auto")
     axes.set_facecolor(NOTHING)
     axes.set_xticks(range(len(grid.nnz)), [str(s) for s in grid.nnz], rotation=45)
@@ -169,9 +191,10 @@ def _draw(
             color = TROUBLE if mark == _MARKS["failed"] else "black"
             axes.text(j, i, mark, ha="center", va="center", color=color)
         else:
-            text = f"{value:{digits}}{mark}"
+            place = grid.hidden[i], grid.nnz[j]
+            text = f"{value:{texts}}" if isinstance(texts, str) else texts[place]
             color = _readable_on(image.cmap(image.norm(value)))
-            axes.text(j, i, text, ha="center", va="center", color=color, fontsize=6.5)
+            axes.text(j, i, text + mark, ha="center", va="center", color=color, fontsize=6.5)
     axes.figure.colorbar(image, ax=axes, label=label, extend=_beyond(grid.values, norm))
 
 

@@ -62,19 +62,19 @@ def refit(
     ----------
     J. J. Moré, The Levenberg-Marquardt algorithm: implementation and theory, 1978.
     """
-    damping, loss, taken = _FIRST_DAMPING, float("inf"), 0
+    damping, loss, before, taken = _FIRST_DAMPING, float("inf"), float("inf"), 0
     for _ in range(steps):
         if len(net.values) == 0:
             break
         net = net.balanced()
         gram, gradient, total = net.normal_equations(rows, y)
         gram = without_scalings(net, gram)
-        loss, before = total / y.numel(), loss
+        loss = total / y.numel()
         if loss <= enough:
             return Refit(net, loss, taken)
         if before - loss < gain * before and before < float("inf"):
             return Refit(net, loss, taken)
-        better = None
+        better, before = None, loss
         taken += 1
         while better is None and damping < _MOST_DAMPING:
             candidate = net.with_values(net.values - damped_solve(gram, gradient, damping))

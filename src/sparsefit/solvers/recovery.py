@@ -47,11 +47,6 @@ class Recovery:
         Breathing cycles in each phase of an attempt.
     start_steps : int or None
         Adam steps of the relaxed start.
-    free_linear : bool or None
-        Whether the search has a linear term that is not counted and goes in the end; None: with
-        one output in the first attempt, and by turns.
-    room : int
-        Bytes that the dense start may take.
     deadline : float
         Of `time.monotonic`, after which no new cycle begins.
     report : callable
@@ -67,7 +62,6 @@ class Recovery:
     restarts: int
     cycles: int
     start_steps: int | None = None
-    free_linear: bool | None = None
     deadline: float = float("inf")
     report: Callable[[int, float], None] = lambda attempt, loss: None
 
@@ -112,7 +106,7 @@ class Recovery:
     def _attempt(self, breathing: Breathing, attempt: int) -> Refit:
         """Start relaxed, breathe, remove a free linear term, breathe again."""
         rows, y = breathing.rows, breathing.y
-        linear = self._has_free_linear(len(y), attempt)
+        linear = self._has_free_linear(rows, len(y), attempt)
         net = self._start(rows, y, attempt, linear=linear or self.skip)
         net = replace(net, linear_counts=self.skip)
         result = breathing.merged(breathing.refit(self._selected(net, rows, y)))
@@ -122,12 +116,11 @@ class Recovery:
         settled = [breathing.contract(breathing.refit(net).net) for net in self._settled(result)]
         return breathing.run(min(settled, key=lambda found: found.loss), self.cycles)
 
-    def _has_free_linear(self, n_outputs: int, attempt: int) -> bool:
+    def _has_free_linear(self, rows: Rows, n_outputs: int, attempt: int) -> bool:
         """Whether to search with a linear term: it makes the signs of units irrelevant."""
-        if self.layers > 1:
+        # On few rows the linear term alone fits too much.
+        if self.layers > 1 or rows.n < 4 * rows.d:
             return False
-        if self.free_linear is not None:
-            return self.free_linear
         # With several outputs the linear term has many weights, and hides more than it frees.
         return (attempt % 2 == 0) == (n_outputs == 1)
 
@@ -142,6 +135,9 @@ class Recovery:
             linear=linear,
         )
         units = math.ceil(1.3 * min(self.hidden, self.nnz // 2 + 1)) + 2
+        if rows.n < 4 * rows.d and attempt % 2 == 0:
+            # On few rows of many inputs, few units of many inputs each fit best.
+            units = min(units, max(10, self.nnz // 20 + 1))
         n_edges = live if self.fused else max(1, self.nnz // 2)
         net = relaxed_start(
             rows, y, [units] * self.layers, n_edges, self.seed + 1000 * attempt, how,

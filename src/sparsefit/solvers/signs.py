@@ -19,6 +19,8 @@ def resolve_signs(net: SparseNet, *, seconds: float = 10.0) -> SparseNet:
     may also become two, one on either side; with one summed output that moves C_i by any
     part t in [0, 1] of its weight, and with trained outputs it makes row i of C free.
     """
+    if net.n_units == 0:
+        return net
     weights = net.hidden[0].dense().cpu().numpy()
     readout = net.readout.dense().T.cpu().numpy()
     linear = net.linear.dense().T.cpu().numpy()

@@ -1,0 +1,396 @@
+"""What the parts of `splice` promise, each by itself."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sparsefit.core.rows import Rows
+from sparsefit.solvers.growth import expand, slopes
+from sparsefit.solvers.levenberg_marquardt import mean_square, refit
+from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
+from sparsefit.solvers.signs import resolve_signs, with_linear_pairs
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.solvers.splits import merge, mirror, split
+from sparsefit.solvers.surgeon import contract, remove
+from tests.unit.test_sparse_net import CASES, D, data, dense_outputs, draw, network, outputs
+
+FUSED = [name for name, (widths, *_) in CASES.items() if len(widths) == 1 and "fused" in name]
+
+
+def shaken(net, size, seed=5):
+    return net.with_values(net.values * (1 + size * draw(len(net.values), seed=seed, density=2)))
+
+
+def one_layer(weights, readout=None, linear=None):
+    """Return a network of units with these weights, one a row; summed up without a readout."""
+    weights = torch.as_tensor(weights, dtype=torch.float64)
+    fused = readout is None
+    fed = torch.ones(len(weights), 1) if fused else torch.as_tensor(readout)
+    term = torch.zeros(weights.shape[1], fed.shape[1]) if linear is None else linear
+    edges = [Edges.from_dense(matrix.double()) for matrix in (weights.T, fed, term)]
+    return SparseNet((edges[0],), edges[1], edges[2], fused)
+
+
+def planted(net, n=400, seed=0):
+    rows, _ = data(net.n_outputs, n=n, seed=seed)
+    return rows, outputs(net, rows)
+
+
+def jacobian(net, rows):
+    """Return the derivative of all outputs, (k n, p), by autograd."""
+    X = torch.from_numpy(rows.X)
+    return torch.autograd.functional.jacobian(
+        lambda values: dense_outputs(net, values, X).ravel(), net.values
+    )
+
+
+# Levenberg-Marquardt
+
+
+@pytest.mark.parametrize("case", FUSED)
+def test_refit_of_summed_units_is_least_squares_on_its_patterns(case):
+    net = network(case)
+    rows, y = planted(net)
+    y = y + 0.001 * draw(*y.shape, seed=8, density=2)
+    found = refit(shaken(net, 0.02), rows, y, steps=60).net
+    expected = torch.linalg.lstsq(jacobian(found, rows), y.ravel()[:, None]).solution[:, 0]
+    torch.testing.assert_close(found.values, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refit_gets_to_a_planted_network(case):
+    net = network(case)
+    rows, y = planted(net)
+    start = shaken(net, 0.02)
+    result = refit(start, rows, y, steps=40)
+    assert mean_square(start, rows, y) > 1e-5
+    assert result.loss < 1e-24
+    assert result.net.hidden[0].nnz == net.hidden[0].nnz
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refit_never_raises_the_loss_and_tells_it(case):
+    net = network(case)
+    rows, y = data(net.n_outputs, n=80)
+    losses = [mean_square(net, rows, y)]
+    for steps in range(5):
+        result = refit(net, rows, y, steps=steps)
+        assert result.loss == pytest.approx(mean_square(result.net, rows, y), rel=1e-9)
+        assert result.n_steps <= steps
+        losses.append(result.loss)
+    assert all(after <= before * (1 + 1e-9) for before, after in itertools.pairwise(losses))
+    assert losses[-1] < 0.95 * losses[0]
+    assert refit(net, rows, y, steps=9, enough=losses[0] * 1.01).n_steps == 0
+    assert refit(net, rows, y, steps=30, gain=0.99).n_steps == 1
+
+
+# The surgeon
+
+
+@pytest.mark.parametrize("case", FUSED)
+def test_removal_is_least_squares_with_the_weights_at_zero(case):
+    net = network(case)
+    rows, y = planted(net)
+    y = y + 0.001 * draw(*y.shape, seed=8, density=2)
+    net = refit(net, rows, y, steps=60).net
+    J = jacobian(net, rows)
+    drop = torch.tensor([1, 4, 5])
+    left = torch.tensor([at for at in range(len(net.values)) if at not in drop])
+    small = remove(net, torch.linalg.inv(J.T @ J), drop)
+    expected = torch.linalg.lstsq(J[:, left], y.ravel()[:, None]).solution[:, 0]
+    torch.testing.assert_close(small.values, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_surgeon_drops_the_weight_whose_loss_is_cheapest_to_mend(seed):
+    net = network("fused", seed)
+    rows, y = planted(net)
+    J, n_weights = jacobian(net, rows), net.n_weights
+    costs = []
+    for weight in range(n_weights):
+        left = [at for at in range(n_weights) if at != weight]
+        values = torch.linalg.lstsq(J[:, left], y.ravel()[:, None]).solution
+        costs.append(float((J[:, left] @ values - y.ravel()[:, None]).square().sum()))
+    small = contract(net, rows, y, n_weights - 1, 6, steps=0).net
+    edges, best = net.hidden[0], int(np.argmin(costs))
+    kept = torch.arange(n_weights) != best
+    assert torch.equal(small.hidden[0].source, edges.source[kept])
+    assert torch.equal(small.hidden[0].target, edges.target[kept])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize(("nnz", "max_units"), [(9, 6), (14, 3), (1, 6), (1000, 2)])
+def test_contraction_keeps_both_limits(case, counts, nnz, max_units):
+    net = replace(network(case), linear_counts=counts)
+    rows, y = data(net.n_outputs)
+    result = contract(net, rows, y, nnz, max_units)
+    assert result.net.n_weights <= nnz
+    assert result.net.n_units <= max_units
+    if net.fused and len(net.hidden) == 1 and max_units == 6:
+        assert result.net.n_weights == min(nnz, net.n_weights)
+    if not counts:
+        assert result.net.linear.nnz == net.linear.nnz
+    assert result.loss == pytest.approx(mean_square(result.net, rows, y))
+
+
+def test_contraction_drops_what_was_added_to_a_planted_network():
+    net = network("fused")
+    rows, y = planted(net)
+    free = (net.hidden[0].dense().T == 0).nonzero(as_tuple=True)
+    added = net.hidden[0].add(*free, 0.005 * torch.ones(len(free[0])).double())
+    result = contract(replace(net, hidden=(added,)), rows, y, net.n_weights, 6)
+    assert refit(result.net, rows, y, steps=20).loss < 1e-24
+    assert torch.equal(result.net.hidden[0].source, net.hidden[0].source)
+    within = contract(net, rows, y, net.n_weights, 6)
+    assert torch.equal(within.net.values, net.values)
+
+
+# Growth
+
+
+def full(edges):
+    """Return the matrix with all its places stored."""
+    place = torch.arange(edges.n_sources * edges.n_targets)
+    zeros = torch.zeros(len(place), dtype=torch.float64)
+    return edges.add(place % edges.n_sources, place // edges.n_sources, zeros)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("counts", [False, True])
+def test_slopes_of_weights_between_live_units(case, counts):
+    net = replace(network(case), linear_counts=counts)
+    rows, y = data(net.n_outputs)
+    live, _ = slopes(net, rows, y)
+    whole = net.with_trained([full(edges) for edges in net.trained])
+    J = jacobian(whole, rows)
+    expected = [
+        (J.T @ net.residuals(rows, y).ravel()).split([e.nnz for e in whole.trained]),
+        J.square().sum(dim=0).split([e.nnz for e in whole.trained]),
+    ]
+    assert len(live) == len(net.trained) - (not counts)
+    for slope, gradient, curvature in zip(live, *expected, strict=False):
+        torch.testing.assert_close(slope.gradient.ravel(), gradient)
+        torch.testing.assert_close(slope.curvature.ravel(), curvature)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_slopes_of_fresh_units(case):
+    net = network(case)
+    rows, y = data(net.n_outputs)
+    for number, slope in enumerate(slopes(net, rows, y)[1]):
+        layers = [*net.hidden, net.readout]
+        into, behind = layers[number : number + 2]
+        signs = [1.0, -1.0] if number == 0 else [1.0]
+        kinds = [(source, sign) for sign in signs for source in range(into.n_sources)]
+        source, sign = (torch.tensor(part) for part in zip(*kinds, strict=True))
+        n_units = into.n_targets + len(kinds)
+        unit = torch.arange(into.n_targets, n_units)
+        # All fresh units at once, which feed everything behind them by weights of zero.
+        wider = replace(into, n_targets=n_units).add(source, unit, sign.double())
+        layers[number : number + 2] = wider, full(replace(behind, n_sources=n_units))
+        wide = SparseNet(tuple(layers[:-1]), layers[-1], net.linear, False)
+        J = jacobian(wide, rows).split([edges.nnz for edges in wide.trained], dim=1)[number + 1]
+        J = J[:, layers[number + 1].source >= into.n_targets]
+        gradient = J.T @ net.residuals(rows, y).ravel()
+        torch.testing.assert_close(slope.gradient.ravel(), gradient)
+        torch.testing.assert_close(slope.curvature.ravel(), J.square().sum(dim=0))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_expansion_adds_the_weights_of_largest_gain_at_zero(case):
+    net = replace(network(case), linear_counts=True)
+    rows, y = data(net.n_outputs)
+    wide = expand(net, rows, y, 5, 0)
+    torch.testing.assert_close(outputs(wide, rows), outputs(net, rows))
+    gains, added = [], []
+    for before, after, slope in zip(
+        net.trained, wide.trained, slopes(net, rows, y)[0], strict=True
+    ):
+        absent = before.dense() == 0
+        places = torch.zeros_like(absent)
+        places[after.target, after.source] = True
+        gains.append(slope.gain[absent])
+        added.append((places & absent)[absent])
+    gain, is_new = torch.cat(gains), torch.cat(added)
+    assert int(is_new.sum()) == 5
+    assert float(gain[is_new].min()) >= float(gain[~is_new].max())
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("case", ["fused", "three outputs"])
+def test_expansion_finds_a_missing_unit_with_one_input(case, sign):
+    net = network(case)
+    rows, y = planted(net)
+    y[-1] += 3 * (sign * torch.from_numpy(rows.X)[:, 2]).clamp(min=0)
+    wide = expand(net, rows, y, 1, 1)
+    assert wide.n_units == net.n_units + 1
+    assert mean_square(wide, rows, y) < 1e-24
+
+
+def test_a_plain_sum_gets_no_negative_units():
+    net = one_layer(torch.eye(D)[:2])
+    rows, y = planted(net)
+    x = torch.from_numpy(rows.X)[:, 4]
+    y = y - 3 * x.clamp(min=0) + 2 * (-x).clamp(min=0)
+    added = expand(net, rows, y, 4, 1).hidden[0]
+    is_fresh = added.target == 2
+    assert added.source[is_fresh].tolist() == [4]
+    assert added.values[is_fresh].tolist() == pytest.approx([-2])
+
+
+# Units that are one, and units that are two
+
+
+PARALLEL = torch.tensor([[1.0, 2, 0, 0, 1], [3, 6, 0, 0, 3], [0, 1, 1, 0, 0], [-2, -4, 0, 0, -2]])
+
+
+@pytest.mark.parametrize("readout", [None, draw(4, 3, density=2)])
+@pytest.mark.parametrize(("mirrored", "n_units"), [(False, 3), (True, 2)])
+def test_merging_parallel_and_opposite_units_leaves_the_outputs(readout, mirrored, n_units):
+    net = one_layer(PARALLEL, readout)
+    rows, y = planted(net)
+    merged = merge(net, 0.999, mirrored=mirrored)
+    assert merged.n_units == n_units
+    assert (merged.linear.nnz > 0) == mirrored
+    torch.testing.assert_close(outputs(merged, rows), y)
+
+
+def test_merging_reaches_every_layer():
+    first, second = PARALLEL.double(), torch.tensor([[1.0, 2], [1, 2], [0, 0], [3, 6]]).double()
+    edges = [Edges.from_dense(matrix) for matrix in (first.T, second, torch.ones(2, 1).double())]
+    net = SparseNet(
+        (edges[0], edges[1]), edges[2], Edges.from_dense(torch.zeros(D, 1).double()), True
+    )
+    net = net.without_idle_units()
+    rows, y = planted(net)
+    merged = merge(net, 0.999)
+    assert [layer.n_targets for layer in merged.hidden] == [2, 1]
+    torch.testing.assert_close(outputs(merged, rows), y)
+
+
+@pytest.mark.parametrize("readout", [None, [[1.0, -2.0]]])
+def test_a_pair_fitted_by_one_unit_is_split(readout):
+    one, two = [1.0, 0.6, 0, 0, -1], [1.0, 0.2, 0, 0, -1]
+    truth = one_layer([one, two], None if readout is None else readout * 2)
+    rows, y = planted(truth, n=1000)
+    middle = one_layer([[2.0, 0.8, 0, 0, -2]], readout)
+    middle = refit(middle, rows, y, steps=20).net
+    parted = split(middle, rows, y, 5)
+    assert parted.n_units == 2
+    assert mean_square(parted, rows, y) < 0.5 * mean_square(middle, rows, y)
+    exact = refit(parted, rows, y, steps=40)
+    assert exact.loss < 1e-20
+    assert split(exact.net, rows, outputs(exact.net, rows), 5) is exact.net
+
+
+@pytest.mark.parametrize("readout", [None, draw(3, 2, density=2)])
+def test_a_missing_mirror_image_is_found(readout):
+    weights = draw(3, D, density=2, seed=2)
+    net = one_layer(weights, readout)
+    rows, y = planted(net)
+    y[-1] += 2 * (-torch.from_numpy(rows.X) @ weights[1]).clamp(min=0)
+    wide = mirror(net, rows, y, 1)
+    assert wide.n_units == 4
+    assert mean_square(wide, rows, y) < 1e-24
+
+
+# Signs
+
+
+def turned(weights, readout, flips):
+    """Return the same function with some units turned around and a linear term instead."""
+    fed = torch.ones(len(weights), 1).double() if readout is None else readout
+    linear = (weights * flips[:, None]).T @ (fed * flips[:, None])
+    return one_layer(torch.where(flips[:, None], -weights, weights), readout, linear)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_outputs", [0, 3])
+def test_random_flips_are_undone(seed, n_outputs):
+    weights = draw(8, 12, seed=seed, density=0.4)
+    weights[torch.arange(8), torch.arange(8)] += 1
+    weights[torch.arange(8), torch.arange(8) + 2] -= 1
+    readout = draw(8, n_outputs, seed=seed, density=2) if n_outputs else None
+    flips = torch.rand(8, generator=torch.Generator().manual_seed(seed)) < 0.5
+    found = resolve_signs(turned(weights, readout, flips))
+    ours, expected = (sorted(part.tolist()) for part in (found.hidden[0].dense(), weights))
+    np.testing.assert_allclose(ours, expected, atol=1e-10)
+    assert float(found.linear.values.abs().sum()) < 1e-10
+
+
+def test_a_summed_unit_with_one_input_may_become_two():
+    both_sides = torch.tensor([[3.0, 0, 0], [-1.0, 0, 0]])
+    rest = torch.tensor([[1.0, 2.0, 0], [0, -1.0, 3.0], [0, 2.0, 0]])
+    truth = one_layer(torch.cat([both_sides, rest]))
+    # 3 relu(x) + relu(-x) = 4 relu(x) - x
+    weights = torch.cat([torch.tensor([[4.0, 0, 0]]), rest]).double()
+    net = turned(weights, None, torch.tensor([False, True, False, True]))
+    net = replace(
+        net,
+        linear=net.linear.add(torch.tensor([0]), torch.tensor([0]), torch.tensor([-1.0]).double()),
+    )
+    found = resolve_signs(net)
+    assert float(found.linear.values.abs().sum()) < 1e-10
+    ours, expected = (sorted(n.hidden[0].dense().tolist()) for n in (found, truth))
+    np.testing.assert_allclose(ours, expected, atol=1e-10)
+
+
+def test_units_with_one_input_take_up_their_row_of_the_linear_term():
+    weights = torch.tensor([[2.0, 0, 0], [0, 1.0, 1.0]])
+    linear = torch.tensor([[1.0, -3.0], [0, 0], [0, 0]])
+    net = one_layer(weights, [[1.0, 2.0], [-1.0, 1.0]], linear)
+    rows = Rows(np.random.default_rng(0).normal(size=(50, 3)), dtype=torch.float64)
+    found = resolve_signs(net)
+    assert found.linear.nnz == 0
+    torch.testing.assert_close(outputs(found, rows), outputs(net, rows))
+
+
+def test_without_units_there_is_nothing_to_turn_around():
+    net = one_layer(torch.eye(3), torch.zeros(3, 2), torch.ones(3, 2)).without_idle_units()
+    assert net.n_units == 0
+    assert resolve_signs(net) is net
+
+
+def test_the_linear_term_is_a_pair_of_units_an_output():
+    net = network("three outputs with a linear term")
+    rows, y = planted(net)
+    found = with_linear_pairs(net, 1000)
+    assert found.linear.nnz == 0
+    assert found.n_units == net.n_units + 6
+    torch.testing.assert_close(outputs(found, rows), y)
+    few = with_linear_pairs(net, 2)
+    assert few.hidden[0].nnz == net.hidden[0].nnz + 4
+
+
+# The start
+
+
+def start(rows, y, seed=0, **how):
+    how = {"steps": 150, "batch": 64} | how
+    return relaxed_start(rows, y, [7], 10, seed, RelaxedStart(**how), fused=len(y) == 1)
+
+
+@pytest.mark.parametrize("case", ["fused", "three outputs"])
+def test_the_start_depends_on_its_seed_alone(case):
+    rows, y = planted(network(case))
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    one = start(rows, y)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(start(rows, y).values, one.values)
+    assert not torch.equal(start(rows, y, seed=1).hidden[0].values, one.hidden[0].values)
+    assert mean_square(one, rows, y) < 0.1 * float(y.var())
+    assert start(rows, y, linear=False).linear.nnz == 0
+
+
+@pytest.mark.parametrize("case", ["fused", "three outputs"])
+def test_the_start_does_not_depend_on_the_scale_of_the_data(case):
+    rows, y = planted(network(case))
+    large = Rows(rows.X * 8, dtype=torch.float64)
+    small, wide = outputs(start(rows, y), rows), outputs(start(large, 32 * y), large)
+    torch.testing.assert_close(wide, 32 * small)
