@@ -1,4 +1,4 @@
-"""Random small planted problems: does a method keep its promises, and how often is it exact?
+"""Try a method on random small planted problems: is it exact, does it keep its promises.
 
     python benchmarks/robustness.py [--method splice] [--problems 200] [--seed 0]
 

@@ -172,14 +172,18 @@ def test_every_option_changes_something(name):
         "allocation": "uniform", "mask_period": 3, "fraction": 0.6, "freeze": 0.4, "ramp": 0.2,
         "mask": "magnitude", "structure": "rows", "mask_schedule": "linear",
         "dead_gates": "redraw", "keep_best": True, "update_every": 3, "atoms": 5,
-        "exponent": 0.5, "input_dropout": 0.3, "restarts": 1, "cycles": 3, "start_steps": 150,
+        "exponent": 0.5, "input_dropout": 0.3, "restarts": 1, "cycles": 0, "start_steps": 150,
         "signs": "free", "warm": True, "time_limit": 1e-9, "small": 1,
     }  # fmt: skip
     # What an option needs beside it to have a meaning.
     beside = {
         "learned-mask": {"ramp": {"mask_schedule": "cubic"}},
         # From a good start all attempts end at the same network.
-        "splice": {"restarts": {"cycles": 0, "start_steps": 5}},
+        "splice": {
+            "restarts": {"cycles": 0, "start_steps": 5},
+            "cycles": {"start_steps": 5},
+            "start_steps": {"cycles": 0},
+        },
     }.get(name, {})
     for info in option_infos(METHODS[name]):
         kind = "three outputs" if info.name == "step" else "one output"

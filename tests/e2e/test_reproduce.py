@@ -29,6 +29,14 @@ seeds = [0, 1]
 setting = { layers = 2 }
 """
 
+METHODS = {
+    "masks": {"learned-mask"},
+    "recovery": {"splice"},
+    "phase": {"splice", "aiht"},
+    "compare": {"aiht", "htp", "subspace-pursuit", "imp", "splice"},
+    "classify": {"imp", "fisher-gmp", "rigl", "dense"},
+}
+
 
 def numbers(text):
     return [int(word) for word in text.split()]
@@ -73,8 +81,18 @@ def test_every_recipe_has_sensible_cells_at_every_scale(name):
     assert set(recipe.sweeps) == ({"tiny"} if name == "demo" else set(SCALES))
     sizes = [len(recipe.cells(scale)) for scale in recipe.sweeps]
     assert sizes == sorted(sizes)
-    methods = {"learned-mask"} if name == "masks" else {"aiht", "imp"}
+    methods = METHODS.get(name, {"aiht", "imp"})
     assert methods <= {cell.method.name for cell in recipe.cells("tiny")}
+
+
+def test_values_in_lists_are_combined():
+    cells = find_recipe("phase").cells("tiny")
+    assert {cell.task.n_samples for cell in cells} == {50, 100, 200, 400, 800}
+
+
+def test_recovery_and_phase_count_exact_fits():
+    thresholds = {name: find_recipe(name).threshold for name in ("recovery", "phase", "figure1")}
+    assert thresholds == {"recovery": 100.0, "phase": 100.0, "figure1": None}
 
 
 def test_figure_1_has_one_output_and_figure_2_ten():

@@ -81,7 +81,8 @@ def test_skipped_failed_and_missing_cells_have_marks_of_their_own_and_no_number(
 def test_success_is_the_share_of_seeds_at_least_as_good():
     values = [29.9, 30.0, 31.0, 40.0]
     [panel] = make_panels([make_row(seed=i, value=v) for i, v in enumerate(values)])
-    assert texts_of(success_rate(panel, panel.series[0], "value", 30.0).axes[0]) == ["0.75"]
+    [text] = texts_of(success_rate(panel, panel.series[0], "value", 30.0).axes[0])
+    assert text == "3/4\n[0.3, 0.95]"
 
 
 def test_success_of_an_error_is_at_most_the_threshold():
@@ -90,7 +91,8 @@ def test_success_of_an_error_is_at_most_the_threshold():
         for i, v in enumerate([1e-9, 1e-6, 1e-3, 1.0])
     ]
     [panel] = make_panels(rows)
-    assert texts_of(success_rate(panel, panel.series[0], "value", 1e-6).axes[0]) == ["0.50"]
+    [text] = texts_of(success_rate(panel, panel.series[0], "value", 1e-6).axes[0])
+    assert text == "2/4\n[0.15, 0.85]"
 
 
 def test_a_comparison_shows_the_first_minus_the_second():

@@ -90,6 +90,15 @@ def test_a_planted_network_is_found_exactly(kind, seed):
     assert found.history[-1] < 1e-13
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_signs_are_settled_without_a_cycle(seed):
+    """The relaxed network is right up to signs, which the free linear term makes up for."""
+    problem, nnz, _ = planted("one output", seed)
+    found = fit(problem, nnz, seed, {"restarts": 0, "cycles": 0})
+    assert found.status is Status.CONVERGED
+    assert mean_square(problem, found.network) < 1e-20
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_the_sum_of_inputs_takes_two_units(seed):
     X, fresh = np.random.default_rng(seed).normal(size=(2, N, 10))

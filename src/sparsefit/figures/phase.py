@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparsefit.experiments.store import Row
-from sparsefit.figures._panels import Panel, Series, make_panels
+from sparsefit.figures._panels import Panel, Series, Summary, make_panels
 from sparsefit.figures._rates import Rate, goal_of
 from sparsefit.figures._style import COLORS, MARKERS, add_legend, add_title, new_figure, scale_log_x
 
@@ -45,7 +45,8 @@ def phase_diagram(panel: Panel, score: str, threshold: float) -> Figure:
     every[0].set_ylabel("share of seeds")
     labels = [f"m {width}, s {budget}" for width, budget in places]
     add_legend(figure, every[0].containers, labels)
-    add_title(figure, f"{panel.title}: {goal_of(panel.metric, threshold)}")
+    goal = goal_of(panel.metric, threshold)
+    add_title(figure, f"{panel.title}: {goal}, with Wilson's 95 % intervals")
     return figure
 
 
@@ -74,9 +75,9 @@ def _draw_place(
 ) -> None:
     points = []
     for n_samples, rows in sorted(curve.items()):
-        values = [row[score] for row in rows if row.get(score) is not None]
-        if values:
-            rate = Rate.of(values, panel.metric, threshold)
+        cell = Summary.of(rows, score)
+        if len(cell.values):
+            rate = Rate.of(cell.values, panel.metric, threshold)
             points.append((n_samples / rows[0]["nnz"] * _BESIDE**number, rate))
     shares = [rate.share for _, rate in points]
     below = [max(rate.share - rate.interval[0], 0.0) for _, rate in points]

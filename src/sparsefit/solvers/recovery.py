@@ -108,7 +108,7 @@ class Recovery:
         rows, y = breathing.rows, breathing.y
         linear = self._has_free_linear(rows, len(y), attempt)
         net = self._start(rows, y, attempt, linear=linear or self.skip)
-        net = replace(net, linear_counts=self.skip)
+        net = replace(net, linear_counts=self.skip and not linear)
         result = breathing.merged(breathing.refit(self._selected(net, rows, y)))
         result = breathing.run(breathing.contract(result.net), self.cycles)
         if not linear:
@@ -162,7 +162,7 @@ class Recovery:
         """Return networks without a free linear term that stand for one with it."""
         turned = resolve_signs(result.net)
         if self.skip:
-            return [result.net, turned]
+            return [replace(net, linear_counts=True) for net in (result.net, turned)]
         found = [replace(turned, linear=turned.linear.emptied())]
         if not self.fused:
             found.append(with_linear_pairs(turned, self.nnz // 2))

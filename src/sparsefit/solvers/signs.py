@@ -10,8 +10,11 @@ from scipy import optimize, sparse
 
 from sparsefit.solvers.sparse_net import Edges, SparseNet
 
+# A limit in seconds would make results depend on the machine.
+_NODES = 2000
 
-def resolve_signs(net: SparseNet, *, seconds: float = 10.0) -> SparseNet:
+
+def resolve_signs(net: SparseNet) -> SparseNet:
     """Return a network of one hidden layer without a linear term, as near as can be.
 
     Turning unit j around adds w_j u_j^T to the linear term, so the signs are the solution of a
@@ -25,7 +28,7 @@ def resolve_signs(net: SparseNet, *, seconds: float = 10.0) -> SparseNet:
     readout = net.readout.dense().T.cpu().numpy()
     linear = net.linear.dense().T.cpu().numpy()
     single = (weights != 0).sum(axis=1) == 1
-    share = _minimise(weights, readout, linear, single, fused=net.fused, seconds=seconds)
+    share = _minimise(weights, readout, linear, single, fused=net.fused)
     if net.fused:
         turned = _turn_summed(weights, single, share)
         left = linear[:, 0] + share @ weights
@@ -36,7 +39,7 @@ def resolve_signs(net: SparseNet, *, seconds: float = 10.0) -> SparseNet:
 
 def _minimise(
     weights: np.ndarray, readout: np.ndarray, linear: np.ndarray, single: np.ndarray, *,
-    fused: bool, seconds: float,
+    fused: bool,
 ) -> np.ndarray:  # fmt: skip
     """Return b, shape (units,): 0 or 1, for single units of a summed output anything between."""
     n_units = len(weights)
@@ -59,7 +62,7 @@ def _minimise(
     found = optimize.milp(
         cost, integrality=whole, bounds=optimize.Bounds(0, upper),
         constraints=optimize.LinearConstraint(matrix, -target, -target),
-        options={"time_limit": seconds, "mip_rel_gap": 1e-9},
+        options={"node_limit": _NODES, "mip_rel_gap": 1e-9},
     )  # fmt: skip
     if found.x is None:
         return np.zeros(n_units)
