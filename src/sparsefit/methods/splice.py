@@ -46,7 +46,7 @@ class Splice(Method):
 
     restarts: int | None = option(
         None,
-        "attempts after the first, from other draws, until one is exact or two end alike; "
+        "attempts after the first, from other draws, until one is exact or three end alike; "
         "default 4, or 12 with several hidden layers",
         check=at_least(0),
     )

@@ -70,7 +70,7 @@ class Breathing:
                 # Two parallel units may share their weights wrongly; what splits again is better.
                 net = self.refit(self._merge(net, 0.99), steps=4).net
             now = self.contract(self._expanded(net, shaken=cycle % 2 == 1).net)
-            waited = 0 if now.loss < 0.99 * best.loss else waited + 1
+            waited = 0 if now.loss < 0.999 * best.loss else waited + 1
             if now.loss < best.loss:
                 best = now
             elif now.loss > 30 * best.loss or waited % 3 == 2:

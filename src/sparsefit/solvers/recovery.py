@@ -23,7 +23,7 @@ from sparsefit.solvers.sparse_net import Edges, SparseNet
 
 # Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
 _EXACT = 1e-13
-_ALIKE = 0.01
+_ALIKE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +75,19 @@ class Recovery:
         init : SparseNet, optional
             A network to begin with, of a larger budget.
         """
-        best, enough = None, _EXACT * float(y.square().mean())
+        best, enough, n_alike = None, _EXACT * float(y.square().mean()), 0
         for attempt in range(self.restarts + 1):
             breathing = self._breathing(rows, y, attempt, enough, best)
             if attempt == 0 and init is not None:
                 result = breathing.run(breathing.contract(init), self.cycles)
             else:
                 result = self._attempt(breathing, attempt)
-            # Two draws that end alike have found what there is to find, as under noise.
-            agrees = best is not None and abs(result.loss - best.loss) < _ALIKE * best.loss
+            # Draws that end alike have found what there is to find, as under noise.
+            if best is not None and abs(result.loss - best.loss) < _ALIKE * best.loss:
+                n_alike += 1
             if best is None or result.loss < best.loss:
                 best = result
-            if breathing.is_over(best) or agrees:
+            if breathing.is_over(best) or n_alike == 2:
                 break
         assert best is not None
         best = refit(best.net, rows, y, steps=20, gain=1e-6)
