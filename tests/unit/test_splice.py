@@ -199,19 +199,19 @@ def test_a_warm_path_goes_down_from_the_larger_budgets(monkeypatch):
 
 
 def test_draws_that_end_alike_are_the_end(monkeypatch):
-    """Under noise nothing is exact: the search stops when two attempts agree."""
+    """Under noise nothing is exact: the search stops when three attempts agree."""
     attempts = []
 
     def attempt(self, breathing, number):
         attempts.append(number)
         net = self._start(breathing.rows, breathing.y, 0, linear=False)
         net = breathing.contract(net).net
-        return Refit(net, (1.0, 0.5, 0.502, 0.1)[number])
+        return Refit(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
 
     monkeypatch.setattr(Recovery, "_attempt", attempt)
     problem, _, _ = planted("one output", 0)
     fit(problem, 5, options={"start_steps": 20})
-    assert attempts == [0, 1, 2]
+    assert attempts == [0, 1, 2, 3]
 
 
 def test_progress_goes_up_to_one_at_most():

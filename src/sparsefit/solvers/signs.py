@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -59,15 +63,30 @@ def _minimise(
     cost = np.concatenate([np.zeros(n_units), np.ones(2 * n_rows)])
     whole = np.concatenate([np.where(single & fused, 0, 1), np.zeros(2 * n_rows)])
     upper = np.concatenate([np.where(single & (not fused), 0.0, 1.0), np.full(2 * n_rows, np.inf)])
-    found = optimize.milp(
-        cost, integrality=whole, bounds=optimize.Bounds(0, upper),
-        constraints=optimize.LinearConstraint(matrix, -target, -target),
-        options={"node_limit": _NODES, "mip_rel_gap": 1e-9},
-    )  # fmt: skip
+    with _quiet_stdout():
+        found = optimize.milp(
+            cost, integrality=whole, bounds=optimize.Bounds(0, upper),
+            constraints=optimize.LinearConstraint(matrix, -target, -target),
+            options={"node_limit": _NODES, "mip_rel_gap": 1e-9},
+        )  # fmt: skip
     if found.x is None:
         return np.zeros(n_units)
     share = found.x[:n_units]
     return np.where(single & fused, share, np.round(share))
+
+
+@contextlib.contextmanager
+def _quiet_stdout() -> Iterator[None]:
+    """Send the file descriptor of stdout nowhere: HiGHS writes there whatever it is told."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _turn_summed(weights: np.ndarray, single: np.ndarray, share: np.ndarray) -> np.ndarray:
