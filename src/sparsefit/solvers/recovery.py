@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from sparsefit.core.result import Fit, Status
 from sparsefit.core.rows import Rows
 from sparsefit.core.setting import Setting
 from sparsefit.solvers.breathing import Breathing
+from sparsefit.solvers.certificate import certify
 from sparsefit.solvers.growth import slopes
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
 from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
@@ -192,7 +193,7 @@ def recover_network(
     Returns
     -------
     fit : Fit
-        Converged if exact.
+        Converged if exact. Its ``info`` is the `Certificate`.
     net : SparseNet
         The same network, to begin a smaller budget with.
     """
@@ -213,8 +214,10 @@ def recover_network(
     )  # fmt: skip
     result, is_exact = recovery.run(rows, y, init)
     status = Status.CONVERGED if is_exact else Status.FINISHED
-    network = to_network(result.net, setting)
-    return Fit(network, status, len(history), (*history, result.loss / 2)), result.net
+    network, certificate = to_network(result.net, setting), certify(result.net, rows, y)
+    info = {} if certificate is None else asdict(certificate)
+    losses = (*history, result.loss / 2)
+    return Fit(network, status, len(history), losses, info=info), result.net
 
 
 def to_network(net: SparseNet, setting: Setting) -> Network:

@@ -53,10 +53,19 @@ def contract(
     return result
 
 
+def saliencies(net: SparseNet, rows: Rows, y: Tensor) -> Tensor:
+    """Return w^2 / [K^-1]_ii of every weight that counts: what |r|^2 rises by without it."""
+    gram, _, _ = net.normal_equations(rows, y)
+    return _saliencies(net, _inverse(without_scalings(net, gram)))
+
+
+def _saliencies(net: SparseNet, inverse: Tensor) -> Tensor:
+    return (net.values.square() / inverse.diagonal())[: net.n_weights]
+
+
 def _least(net: SparseNet, inverse: Tensor, nnz: int, share: float, total: float) -> Tensor:
     """Return the positions to drop now: those of least w^2 / [K^-1]_ii."""
-    saliency = (net.values.square() / inverse.diagonal())[: net.n_weights]
-    cost, order = saliency.sort(stable=True)
+    cost, order = _saliencies(net, inverse).sort(stable=True)
     excess = net.n_weights - nnz
     harmless = int((cost.cumsum(0) < 0.1 * total).sum())
     return order[: min(excess, max(1, int(share * excess), harmless))]
