@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from sparsefit.core.rows import Rows
+from sparsefit.solvers.evidence import drop_unproven
 from sparsefit.solvers.growth import expand, slopes
 from sparsefit.solvers.levenberg_marquardt import mean_square, refit
 from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
 from sparsefit.solvers.signs import resolve_signs, with_linear_pairs
 from sparsefit.solvers.sparse_net import Edges, SparseNet
 from sparsefit.solvers.splits import merge, mirror, split
-from sparsefit.solvers.surgeon import contract, remove
+from sparsefit.solvers.surgeon import contract, remove, slack
 from tests.unit.test_sparse_net import CASES, D, data, dense_outputs, draw, network, outputs
 
 FUSED = [name for name, (widths, *_) in CASES.items() if len(widths) == 1 and "fused" in name]
@@ -147,6 +148,49 @@ def test_contraction_drops_what_was_added_to_a_planted_network():
     assert torch.equal(result.net.hidden[0].source, net.hidden[0].source)
     within = contract(net, rows, y, net.n_weights, 6)
     assert torch.equal(within.net.values, net.values)
+
+
+def test_of_equal_units_contraction_keeps_one_each():
+    """Each weight of a pair costs nothing to drop; both at once are all there is."""
+    single = one_layer(torch.eye(D)[:4])
+    rows, y = planted(single)
+    double = one_layer(torch.cat([0.5 * torch.eye(D)[:4], 0.5 * torch.eye(D)[:4]]))
+    small = contract(double, rows, y, 4, 8).net
+    assert sorted(small.hidden[0].source.tolist()) == [0, 1, 2, 3]
+
+
+def test_a_simplification_may_cost_less_the_more_rows_there_are():
+    assert slack(500) == slack(1000) == pytest.approx(0.1)
+    assert slack(10_000) == pytest.approx(0.01)
+
+
+def with_useless_weights(noise, n=2000):
+    """Return a planted network, one that also has useless weights, and noisy rows."""
+    right = one_layer(torch.eye(D)[:2] + 2 * torch.eye(D)[1:3])
+    rows, y = planted(right, n)
+    y = y + noise * draw(*y.shape, seed=9, density=2)
+    wide = right.hidden[0].dense().T
+    wide = wide + 1e-3 * (wide == 0)
+    return (
+        right,
+        refit(replace(right, hidden=(Edges.from_dense(wide),)), rows, y, steps=20),
+        rows,
+        y,
+    )
+
+
+def test_weights_that_noise_explains_are_dropped():
+    right, wide, rows, y = with_useless_weights(0.1)
+    proven = drop_unproven(wide, rows, y)
+    assert torch.equal(proven.net.hidden[0].source, right.hidden[0].source)
+    assert torch.equal(proven.net.hidden[0].target, right.hidden[0].target)
+    assert proven.loss == pytest.approx(mean_square(proven.net, rows, y))
+
+
+def test_proven_weights_stay():
+    right, _, rows, y = with_useless_weights(0.1)
+    fitted = refit(right, rows, y, steps=20)
+    assert drop_unproven(fitted, rows, y).net is fitted.net
 
 
 # Growth

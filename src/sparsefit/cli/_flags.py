@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
@@ -110,6 +111,15 @@ def filled(name: str, make: Callable[[str], T]) -> Callable[[str], T]:
         return make(text)
 
     return convert
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name one result."""
+    parser.add_argument("run", metavar="RUN", help="run id, the start of one, or a row's file")
+    parser.add_argument(
+        "--out", type=filled("out", Path), default=Path("runs"), metavar="DIR",
+        help="results folder (default runs)",
+    )  # fmt: skip
 
 
 def convert(info: OptionInfo, text: Any) -> Any:

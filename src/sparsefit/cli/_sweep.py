@@ -104,7 +104,7 @@ class _Reporter:
         # Rows that stream over a terminal are progress enough, and a bar would cut through them.
         streams = self._format != "table" and sys.stdout.isatty()
         if sys.stderr.isatty() and not streams:
-            self._bar = _start_bar(self._n_cells)
+            self._bar = start_bar(self._n_cells)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -140,7 +140,8 @@ class _Reporter:
             note(f"{cells_done:.4g} of {_cells(self._n_cells)}: {message}")
 
 
-def _start_bar(n_cells: int) -> Progress:
+def start_bar(total: int) -> Progress:
+    """Start a progress bar on stderr, with one task of `total` parts."""
     from rich import progress
     from rich.console import Console
 
@@ -155,7 +156,7 @@ def _start_bar(n_cells: int) -> Progress:
         # Rows on stdout stay on stdout.
         redirect_stdout=False,
     )
-    bar.add_task("", total=n_cells)
+    bar.add_task("", total=total)
     bar.start()
     return bar
 

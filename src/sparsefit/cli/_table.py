@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from sparsefit.experiments.store import Row
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from sparsefit.experiments.store import Row
 
 COLUMNS = (
     "task", "method", "hidden", "nnz", "seed", "metric", "value", "constant_value",
@@ -55,3 +56,27 @@ def _cell_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def print_entries(entries: Sequence[dict[str, Any]]) -> None:
+    """Print entries of the same keys as a table on stdout, one to a line."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    if not entries:
+        return
+    table = Table(*entries[0], box=box.SIMPLE_HEAD)
+    for entry in entries:
+        table.add_row(*(entry_text(value) for value in entry.values()))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(width=160, highlight=False, markup=False)
+    console.print(table)
+
+
+def entry_text(value: object) -> str:
+    """Return a value of an entry as text: lists with commas, JSON of a dict, nothing for None."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)

@@ -141,6 +141,13 @@ class Network:
         return self.layers if self.skip is None else (*self.layers, self.skip)
 
     @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of `all_layers`: "hidden 1", ..., unless fused "output", and "skip"."""
+        hidden = [f"hidden {number}" for number, _ in enumerate(self.hidden_layers, start=1)]
+        output = [] if self.fused else ["output"]
+        return (*hidden, *output, *([] if self.skip is None else ["skip"]))
+
+    @property
     def nnz(self) -> int:
         """Nonzero stored numbers: weights, biases, output weights and the skip connection."""
         return sum(layer.nnz for layer in self.all_layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from sparsefit.core.options import Options, at_least, between, option
 
@@ -55,3 +55,6 @@ class Setting(Options):
         check=at_least(1),
     )
     progress: Callable[[float, str], None] = field(default=no_progress, compare=False)
+    # Gets a `Network` after every iteration, where the method shows them and someone asks: making
+    # one costs. It is named `Any` as its module loads scipy, which ``--help`` does without.
+    observe: Callable[[Any], None] | None = field(default=None, compare=False)

@@ -35,7 +35,7 @@ DENSE_NOTE = "the budget is at least the number of parameters: the network is de
 # A row without one of these is damaged; the other fields may differ between versions.
 REQUIRED = ("run_id", "task", "method", "hidden", "nnz", "seed", "metric", "value", "status")
 # Cells of these outcomes never had a network.
-_WITHOUT_NETWORK = (Status.SKIPPED.value, Status.FAILED.value)
+WITHOUT_NETWORK = (Status.SKIPPED.value, Status.FAILED.value)
 _ORDER = ("task", "method", "layers", "hidden", "nnz", "seed")
 
 
@@ -121,7 +121,7 @@ class Store:
                 aside = _set_aside(path)
                 on_damage(f"{path} is damaged ({error}); kept as {aside.name} and computed again")
             else:
-                if row["status"] not in _WITHOUT_NETWORK and not self.network_path(run_id).exists():
+                if row["status"] not in WITHOUT_NETWORK and not self.network_path(run_id).exists():
                     on_damage(f"{self.network_path(run_id)} is missing; computed again")
                     continue
                 found[run_id] = row

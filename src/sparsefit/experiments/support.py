@@ -8,6 +8,7 @@ without parallel and without dead units, their units are matched, and then posit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -78,7 +79,78 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
     """
     if len(truth.hidden_layers) != len(found.hidden_layers):
         return None
-    ours, theirs = _canonical(truth), _canonical(found)
+    pairs = _matched(truth, found)
+    return Overlap(
+        shared=sum(int((_pattern(a).multiply(_pattern(b))).sum()) for a, b in pairs),
+        planted=sum(a.nnz for a, _ in pairs),
+        found=sum(b.nnz for _, b in pairs),
+    )
+
+
+class Position(NamedTuple):
+    """A nonzero of a network without parallel units.
+
+    Attributes
+    ----------
+    layer : str
+        As in `Network.layer_names`.
+    unit : int
+        The unit of that layer, or the output, that it goes into; of merged units the first.
+    input : int or None
+        Where it comes from; None for a bias.
+    """
+
+    layer: str
+    unit: int
+    input: int | None
+
+
+def found_again(reference: Network, other: Network) -> dict[Position, bool]:
+    """Say for each position of a network whether another one, of as many layers, has it too.
+
+    Positions are counted and units matched as in `support_overlap`.
+
+    Parameters
+    ----------
+    reference, other : Network
+
+    Returns
+    -------
+    dict of Position to bool
+        Its keys, and their order, depend on `reference` alone.
+
+    Examples
+    --------
+    >>> from sparsefit.core.network import Layer
+    >>> reference = Network((Layer(np.array([[1.0, 0.0], [0.0, 2.0]])),), fused=True)
+    >>> other = Network((Layer(np.array([[0.0, 5.0], [0.0, 1.0]])),), fused=True)
+    >>> list(found_again(reference, other).values())
+    [True, False]
+    """
+    units = _canonical(reference)[1]
+    found: dict[Position, bool] = {}
+    pairs = _matched(reference, other)
+    for number, (ours, theirs) in enumerate(pairs):
+        is_skip = number == len(pairs) - 1
+        name = "skip" if is_skip else reference.layer_names[number]
+        targets = units[number] if number < len(units) and not is_skip else None
+        sources = units[number - 1] if number > 0 and not is_skip else None
+        shared = set(zip(*_pattern(ours).multiply(_pattern(theirs)).nonzero(), strict=True))
+        for row, column in sorted(zip(*ours.nonzero(), strict=True), key=lambda at: at[::-1]):
+            unit = column if targets is None else targets[column]
+            source = row - 1 if sources is None or row == 0 else sources[row - 1]
+            position = Position(name, int(unit), int(source) if row else None)
+            found[position] = (row, column) in shared
+    return found
+
+
+def _matched(truth: Network, found: Network) -> list[tuple[sparse.csc_array, sparse.csc_array]]:
+    """Return the weights that are compared, layer by layer, the skip connection last.
+
+    Both are in canonical form, the units of `found` in the order of those of `truth` that they
+    are most like. Row 0 is the bias.
+    """
+    ours, theirs = _canonical(truth)[0], _canonical(found)[0]
     n_outputs_counted = truth.n_outputs if truth.n_outputs > 1 else 0
     n_hidden = len(truth.hidden_layers)
     for number in range(n_hidden):
@@ -95,27 +167,28 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
     layers = n_hidden + (n_outputs_counted > 0)
     pairs = list(zip(ours, theirs, strict=True))[:layers]
     pairs.append((_skip(truth), _skip(found)))
-    return Overlap(
-        shared=sum(int((_pattern(a).multiply(_pattern(b))).sum()) for a, b in pairs),
-        planted=sum(a.nnz for a, _ in pairs),
-        found=sum(b.nnz for _, b in pairs),
-    )
+    return pairs
 
 
-def _canonical(network: Network) -> list[sparse.csc_array]:
-    """Return the weights of every layer without parallel and dead units; row 0 is the bias."""
+def _canonical(network: Network) -> tuple[list[sparse.csc_array], list[np.ndarray]]:
+    """Return the weights of every layer without parallel and dead units; row 0 is the bias.
+
+    Beside them, for each hidden layer, the numbers of its units in the network.
+    """
     weights = [_with_bias(layer.weight, layer.bias) for layer in network.layers]
     if network.fused:
         weights.append(_with_bias(np.ones((weights[-1].shape[1], 1)), None))
+    units = []
     for number in range(len(weights) - 1):
         # Units with random gates of their own are not sums of one another.
         merging = network.gates is None
-        weights[number : number + 2] = _merge(weights[number], weights[number + 1], merging)
+        *weights[number : number + 2], kept = _merge(weights[number], weights[number + 1], merging)
+        units.append(kept)
     for number in reversed(range(len(weights) - 1)):
         used = np.flatnonzero(np.diff(weights[number + 1][1:].tocsr().indptr))
-        weights[number] = weights[number][:, used]
+        weights[number], units[number] = weights[number][:, used], units[number][used]
         weights[number + 1] = weights[number + 1][np.concatenate([[0], 1 + used]), :]
-    return weights
+    return weights, units
 
 
 def _skip(network: Network) -> sparse.csc_array:
@@ -133,8 +206,8 @@ def _with_bias(weight: sparse.csc_array | np.ndarray, bias: np.ndarray | None) -
 
 def _merge(
     weight: sparse.csc_array, after: sparse.csc_array, merging: bool
-) -> tuple[sparse.csc_array, sparse.csc_array]:
-    """Drop units without inputs and, if `merging`, add parallel units up.
+) -> tuple[sparse.csc_array, sparse.csc_array, np.ndarray]:
+    """Drop units without inputs and, if `merging`, add parallel units up; return who is left too.
 
     The weights into every unit get norm 1: a unit c times as large is the same with c times its
     outgoing weights, c > 0.
@@ -158,7 +231,7 @@ def _merge(
     combine = sparse.csr_array((norms[members], (position, members)), shape=shape)
     merged = sparse.csc_array(sparse.vstack([after[[0], :], combine @ after[1:]], format="csc"))
     merged.eliminate_zeros()
-    return sparse.csc_array(weight[:, kept] / norms[kept]), merged
+    return sparse.csc_array(weight[:, kept] / norms[kept]), merged, kept
 
 
 def _pad(ours: list[sparse.csc_array], theirs: list[sparse.csc_array], number: int) -> None:

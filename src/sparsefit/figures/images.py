@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import option_infos
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.store import Row, Store
+from sparsefit.experiments.stored import rebuilt
 from sparsefit.figures._panels import Panel
 from sparsefit.figures._style import add_title, new_figure, wrapped
 from sparsefit.tasks import find_task
@@ -32,14 +32,7 @@ def load_original(row: Row, data_dir: str | None) -> Problem:
         If the task's files are not there or not those that the row was fitted to, or the row is
         of a version with other options.
     """
-    cls = find_task(row["task"])
-    options = dict(row["task_options"])
-    known = {info.name for info in option_infos(cls)}
-    if not known.issuperset(options):
-        raise SparsefitError(f"the rows are of version {row['version']}, which had other options")
-    if data_dir is not None and "data_dir" in known:
-        options["data_dir"] = data_dir
-    task = cls(**options)
+    task = rebuilt(find_task(row["task"]), row["task_options"], row, data_dir)
     # Rows of older versions do not say which data they were fitted to.
     if row.get("data") not in (None, task.fingerprint):
         raise SparsefitError("the image's file is not what it was when the networks were fitted")

@@ -73,6 +73,8 @@ class AcceleratedIHT(SequentialMethod):
 
         scale = self._input_scale(problem)
         scaled = problem if scale == 1 else replace(problem, X=problem.X * scale)
+        if scale != 1 and (observe := setting.observe) is not None:
+            setting = replace(setting, observe=lambda net: observe(net.on_scaled_inputs(scale)))
         fit = solvers.fit_layerwise(scaled, nnz, setting, make_solver, batch_size=self.batch_size)
         return replace(fit, network=fit.network.on_scaled_inputs(scale))
 

@@ -98,7 +98,7 @@ class Solver(ABC):
         nnz: int,
         *,
         batches: Batches,
-        callback: Callable[[int], None] | None = None,
+        callback: Callable[[int, SparseVector], None] | None = None,
     ) -> SolveResult:
         """Minimise from zero.
 
@@ -113,7 +113,7 @@ class Solver(ABC):
         batches : Batches
             Minibatches of the rows.
         callback : callable, optional
-            Called with the number of epochs done.
+            Called with the number of epochs done and the iterate.
 
         Raises
         ------
@@ -141,7 +141,7 @@ class Solver(ABC):
             history.append(loss.item() / len(target))
             best.offer(model, coef)
             if callback is not None:
-                callback(epoch + 1)
+                callback(epoch + 1, coef)
             # A step that changed nothing will change nothing again, once the gates are settled.
             if epoch > 1 and batches.full and self._is_final(before, coef, present):
                 status = Status.CONVERGED

@@ -14,10 +14,9 @@ from sparsefit.solvers.growth import expand
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
 from sparsefit.solvers.sparse_net import SparseNet
 from sparsefit.solvers.splits import merge, mirror, split
-from sparsefit.solvers.surgeon import contract
+from sparsefit.solvers.surgeon import contract, slack
 
 _COSINES = (0.999, 0.99, 0.97, 0.95, 0.9)
-_WORSE = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +42,8 @@ class Breathing:
         Of `time.monotonic`.
     report : callable, optional
         Gets the mean square after every cycle.
+    observe : callable, optional
+        Gets the network that each contraction, one per cycle, ends with.
     """
 
     rows: Rows
@@ -54,6 +55,7 @@ class Breathing:
     patience: int = 4
     deadline: float = float("inf")
     report: Callable[[float], None] = lambda loss: None
+    observe: Callable[[SparseNet], None] = lambda net: None
 
     def run(self, result: Refit, cycles: int) -> Refit:
         """Breathe up to `cycles` times and return the best network within the budget.
@@ -104,7 +106,7 @@ class Breathing:
 
     def merged(self, result: Refit) -> Refit:
         """Make one of ever less parallel units, as long as the loss stays near what it was."""
-        most = _WORSE * result.loss + self.enough
+        most = (1 + slack(self.rows.n)) * result.loss + self.enough
         for cosine in _COSINES:
             before, net = result.net, self._merge(result.net, cosine)
             if (net.n_units, net.n_weights) == (before.n_units, before.n_weights):
@@ -120,4 +122,6 @@ class Breathing:
 
     def contract(self, net: SparseNet) -> Refit:
         """Return the network within the budget, refitted."""
-        return self.refit(contract(net, self.rows, self.y, self.nnz, self.max_units).net)
+        result = self.refit(contract(net, self.rows, self.y, self.nnz, self.max_units).net)
+        self.observe(result.net)
+        return result

@@ -18,6 +18,7 @@ from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.rows import Rows
 from sparsefit.core.setting import Setting
+from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models import FactoredReLU, GatedReLU, GaussianSensing, NetworkModel
 from sparsefit.solvers.base import Solver, SolveResult
 from sparsefit.solvers.batches import Batches
@@ -63,12 +64,12 @@ def fit_layerwise(
     for number in range(setting.layers):
         model = _make_model(problem, X, setting)
         solver = make_solver(model, share)
-        results.append(_solve(problem, model, solver, share, setting, batch_size, number))
-        layers.append(_hidden_layer(model, results[-1], setting))
+        results.append(_solve(problem, model, solver, share, setting, batch_size, layers))
+        layers.append(_hidden_layer(model, results[-1].coef, setting))
         if number + 1 < setting.layers:
             X = np.maximum(layers[-1](X), 0)
     return Fit(
-        _join(model, layers, results[-1], keep_gates=not solver.sequential),
+        _join(model, layers, results[-1].coef, keep_gates=not solver.sequential),
         _worst([result.status for result in results]),
         sum(result.n_iter for result in results),
         tuple(loss for result in results for loss in result.history),
@@ -119,16 +120,19 @@ def _make_model(problem: Problem, X: np.ndarray, setting: Setting) -> NetworkMod
 
 def _solve(
     problem: Problem, model: NetworkModel, solver: Solver, nnz: int, setting: Setting,
-    batch_size: int, number: int,
+    batch_size: int, below: list[Layer],
 ) -> SolveResult:  # fmt: skip
     y = torch.from_numpy(_targets(problem)).to(model.rows.device, model.rows.dtype)
     if isinstance(model, GatedReLU):
         y = y[:, 0]
     total = solver.epochs * setting.layers
 
-    def report(epoch: int) -> None:
-        done = number * solver.epochs + epoch
+    def report(epoch: int, coef: SparseVector) -> None:
+        done = len(below) * solver.epochs + epoch
         setting.progress(done / total, f"epoch {done}/{total}")
+        if setting.observe is not None:
+            layers = [*below, _hidden_layer(model, coef, setting)]
+            setting.observe(_join(model, layers, coef, keep_gates=not solver.sequential))
 
     batches = Batches(model.rows.n, batch_size, setting.seed)
     datafit = DATAFITS[problem.loss]()
@@ -142,8 +146,8 @@ def _targets(problem: Problem) -> np.ndarray:
     return np.eye(problem.n_classes, dtype=np.float32)[problem.y]
 
 
-def _hidden_layer(model: NetworkModel, result: SolveResult, setting: Setting) -> Layer:
-    coef = model.split(result.coef)[0] if isinstance(model, FactoredReLU) else result.coef
+def _hidden_layer(model: NetworkModel, coef: SparseVector, setting: Setting) -> Layer:
+    coef = model.split(coef)[0] if isinstance(model, FactoredReLU) else coef
     indices, values = coef.indices.cpu().numpy(), coef.values.cpu().numpy()
     return Layer.from_flat(
         indices, values, model.rows.d, setting.hidden, constant_input=setting.bias
@@ -151,14 +155,14 @@ def _hidden_layer(model: NetworkModel, result: SolveResult, setting: Setting) ->
 
 
 def _join(
-    model: NetworkModel, layers: list[Layer], result: SolveResult, *, keep_gates: bool
+    model: NetworkModel, layers: list[Layer], coef: SparseVector, *, keep_gates: bool
 ) -> Network:
     """Join the hidden layers and, with several outputs, the last solve's output weights."""
     gates = model.patterns.gates if keep_gates else None
     assert gates is None or isinstance(gates, RandomGates)
     if isinstance(model, GatedReLU):
         return Network(tuple(layers), fused=True, gates=gates)
-    u = model.split(result.coef)[1]
+    u = model.split(coef)[1]
     unit, output = np.divmod(u.indices.cpu().numpy(), model.n_outputs)
     shape = (model.hidden, model.n_outputs)
     weight = sparse.csc_array((u.values.cpu().numpy(), (unit, output)), shape=shape)

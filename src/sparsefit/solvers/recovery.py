@@ -16,6 +16,7 @@ from sparsefit.core.rows import Rows
 from sparsefit.core.setting import Setting
 from sparsefit.solvers.breathing import Breathing
 from sparsefit.solvers.certificate import certify
+from sparsefit.solvers.evidence import drop_unproven
 from sparsefit.solvers.growth import slopes
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
 from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
@@ -52,6 +53,8 @@ class Recovery:
         Of `time.monotonic`, after which no new cycle begins.
     report : callable
         Gets the attempt and the least mean square so far.
+    observe : callable
+        Gets the network that each contraction ends with.
     """
 
     nnz: int
@@ -65,6 +68,7 @@ class Recovery:
     start_steps: int | None = None
     deadline: float = float("inf")
     report: Callable[[int, float], None] = lambda attempt, loss: None
+    observe: Callable[[SparseNet], None] = lambda net: None
 
     def run(self, rows: Rows, y: Tensor, init: SparseNet | None = None) -> tuple[Refit, bool]:
         """Search, and return the best network and whether it is exact.
@@ -92,6 +96,8 @@ class Recovery:
                 break
         assert best is not None
         best = refit(best.net, rows, y, steps=20, gain=1e-6)
+        if best.loss > enough:
+            best = drop_unproven(best, rows, y)
         return best, best.loss <= enough
 
     def _breathing(
@@ -103,6 +109,7 @@ class Recovery:
             generator=torch.Generator().manual_seed(self.seed + 1000 * attempt),
             deadline=self.deadline,
             report=lambda loss: self.report(attempt, min(loss, least)),
+            observe=self.observe,
         )  # fmt: skip
 
     def _attempt(self, breathing: Breathing, attempt: int) -> Refit:
@@ -207,10 +214,14 @@ def recover_network(
         done = (attempt + min(1.0, len(history) / (2 * cycles + 1))) / (restarts + 1)
         setting.progress(min(done, 1.0), f"attempt {attempt + 1}, mean square {loss:.2e}")
 
+    def observe(net: SparseNet) -> None:
+        if setting.observe is not None:
+            setting.observe(to_network(net, setting))
+
     recovery = Recovery(
         nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused, skip=setting.skip,
         seed=setting.seed, restarts=restarts, cycles=cycles, start_steps=start_steps,
-        deadline=deadline, report=report,
+        deadline=deadline, report=report, observe=observe,
     )  # fmt: skip
     result, is_exact = recovery.run(rows, y, init)
     status = Status.CONVERGED if is_exact else Status.FINISHED

@@ -155,10 +155,9 @@ def _splits(net: SparseNet, rows: Rows, y: Tensor) -> Iterator[tuple[float, int,
         z = weight @ inputs
         near = z.abs().topk(n_near, largest=False).indices
         x = inputs[:, near]
-        moment = (x * pull[unit, near]) @ x.T
         curvature = fed[unit].square().sum()
         best = 0.0, unit, weight
-        for direction in _descents(moment, weight):
+        for direction in _descents(x, pull[unit, near], weight):
             across = direction @ inputs
             lengths = weight.norm() * weight.new_tensor(_LENGTHS)
             for share, length in itertools.product(_SHARES, lengths):
@@ -171,15 +170,17 @@ def _splits(net: SparseNet, rows: Rows, y: Tensor) -> Iterator[tuple[float, int,
             yield best
 
 
-def _descents(moment: Tensor, weight: Tensor) -> Iterator[Tensor]:
-    """Yield unit vectors of negative curvature across `weight`, on few inputs."""
+def _descents(x: Tensor, pull: Tensor, weight: Tensor) -> Iterator[Tensor]:
+    """Yield unit vectors of negative curvature of sum pull x x^T across `weight`, on few inputs."""
     along = weight / weight.norm()
-    project = torch.eye(len(weight), dtype=weight.dtype, device=weight.device)
-    project -= along[:, None] * along
-    curvature, vectors = torch.linalg.eigh(project @ moment @ project)
+    x = x - along[:, None] * (along @ x)
+    # On fewer rows than inputs, all that matters lies in the span of the rows.
+    basis = torch.linalg.qr(x).Q if x.shape[0] > x.shape[1] else None
+    seen = x if basis is None else basis.T @ x
+    curvature, vectors = torch.linalg.eigh((seen * pull) @ seen.T)
     if curvature[0] >= 0:
         return
-    vector = vectors[:, 0]
+    vector = vectors[:, 0] if basis is None else basis @ vectors[:, 0]
     for width in _WIDTHS:
         kept = vector.abs().topk(min(width, len(vector))).indices
         sparse = torch.zeros_like(vector)

@@ -10,6 +10,16 @@ from sparsefit.solvers.levenberg_marquardt import Refit, refit, without_scalings
 from sparsefit.solvers.sparse_net import SparseNet
 
 _RIDGE = 1e-10
+_TINY = 1e-300
+
+
+def slack(n: int) -> float:
+    """Return by what part |r|^2 may rise in a step that simplifies: 100 rows' worth of residuals.
+
+    If the residuals are noise, the right step raises it by a few rows' worth for each weight, so
+    that more would let wrong steps pass.
+    """
+    return min(0.1, 100 / n)
 
 
 def contract(
@@ -44,7 +54,7 @@ def contract(
         gram, _, total = net.normal_equations(rows, y)
         inverse = _inverse(without_scalings(net, gram))
         if net.n_weights > nnz:
-            drop = _least(net, inverse, nnz, share, total)
+            drop = _least(net, inverse, nnz, share, slack(rows.n) * total)
         else:
             drop = _least_unit(net, inverse)
         net = remove(net, inverse, drop)
@@ -63,12 +73,33 @@ def _saliencies(net: SparseNet, inverse: Tensor) -> Tensor:
     return (net.values.square() / inverse.diagonal())[: net.n_weights]
 
 
-def _least(net: SparseNet, inverse: Tensor, nnz: int, share: float, total: float) -> Tensor:
-    """Return the positions to drop now: those of least w^2 / [K^-1]_ii."""
-    cost, order = _saliencies(net, inverse).sort(stable=True)
+def _least(net: SparseNet, inverse: Tensor, nnz: int, share: float, free: float) -> Tensor:
+    """Return the positions to drop now: greedily those of least w^2 / [K^-1]_ii.
+
+    After each drop the costs of the others are those of the quadratic model without it: of two
+    equal units each can be spared, but not both.
+    """
     excess = net.n_weights - nnz
-    harmless = int((cost.cumsum(0) < 0.1 * total).sum())
-    return order[: min(excess, max(1, int(share * excess), harmless))]
+    first = max(1, int(share * excess))
+    cost = _saliencies(net, inverse)
+    n_free = int((cost.sort().values.cumsum(0) < free).sum())
+    n_candidates = min(2 * max(first, min(n_free, excess)) + 10, len(cost))
+    candidates = cost.topk(n_candidates, largest=False).indices
+    values, block = net.values[candidates], inverse[candidates][:, candidates]
+    left = torch.ones_like(values, dtype=torch.bool)
+    dropped: list[int] = []
+    for _ in range(min(excess, n_candidates)):
+        costs = torch.where(left, values.square() / block.diagonal().clamp(min=_TINY), torch.inf)
+        least, at = costs.min(dim=0)
+        free -= float(least)
+        if len(dropped) >= first and free < 0:
+            break
+        dropped.append(int(at))
+        left[at] = False
+        column = block[:, at] / block[at, at].clamp(min=_TINY)
+        values = values - column * values[at]
+        block = block - column[:, None] * block[at]
+    return candidates[dropped]
 
 
 def _least_unit(net: SparseNet, inverse: Tensor) -> Tensor:

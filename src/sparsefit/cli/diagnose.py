@@ -1,0 +1,215 @@
+"""``sparsefit diagnose``: why a run came out as it did, and whether to trust its support."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sparsefit.cli._flags import add_run, filled, integers
+from sparsefit.cli._study import add_format
+
+# Weights of a network that the table lists, the ones found again least often first.
+MOST_LINES = 30
+Facts = dict[str, Any]
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "diagnose",
+        help="look at one result closely: patterns, conditioning, best exchange, stability",
+        description="Load a run, its data and its network, and measure on which rows its units "
+        "are active, how far their patterns are apart, how well conditioned its support is, which "
+        "assumptions of the recovery theorems hold, and which exchange of weights would help most.",
+        epilog="See 'Diagnosis' in docs/maths.md.",
+    )
+    add_run(parser)
+    parser.add_argument(
+        "--drift", action="store_true",
+        help="fit again, and report how much the activity of units changes between iterates",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stability", type=integers("stability", 1), metavar="B",
+        help="fit B bootstrap resamples of the rows, and report how often each weight is found",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data-dir", type=filled("data_dir", str), metavar="DIR",
+        help="folder with the files of the task, if it was given one",
+    )  # fmt: skip
+    add_format(parser)
+    parser.set_defaults(handler=diagnose_run)
+
+
+def diagnose_run(arguments: argparse.Namespace) -> int:
+    """Diagnose and print."""
+    from sparsefit.experiments.diagnosis import diagnose
+    from sparsefit.experiments.stored import StoredRun
+
+    run = StoredRun.load(arguments.run, arguments.out, arguments.data_dir)
+    resamples = arguments.stability or 0
+    with _progress(resamples + arguments.drift) as progress:
+        found = diagnose(run, drift=arguments.drift, resamples=resamples, progress=progress)
+    format = arguments.format or ("table" if sys.stdout.isatty() else "json")
+    if format == "json":
+        print(json.dumps(found, allow_nan=False))
+    else:
+        _print(found)
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[float, str], None]]:
+    """Yield what shows progress on stderr: a bar on a terminal, else a line now and then."""
+    from sparsefit.cli._sweep import PROGRESS_PERIOD, note, start_bar
+
+    if total and sys.stderr.isatty():
+        bar = start_bar(total)
+        try:
+            yield lambda done, message: bar.update(
+                bar.task_ids[0], completed=done, description=message
+            )
+        finally:
+            bar.stop()
+        return
+    last = time.monotonic()
+
+    def tell(done: float, message: str) -> None:
+        nonlocal last
+        if time.monotonic() >= last + PROGRESS_PERIOD:
+            last = time.monotonic()
+            note(f"{done:.4g} of {total} fits: {message}")
+
+    yield tell
+
+
+def _print(found: Facts) -> None:
+    """Print what was found as tables, and the notes below."""
+    from sparsefit.cli._table import print_entries
+
+    lines = {
+        "run": " ".join(_text(found[name]) for name in ("run_id", "task", "method", "status")),
+        **_patterns(found),
+        **_conditioning(found),
+        **_certificate(found["certificate"]),
+        **_recovery(found["recovery"]),
+        **_stability(found["stability"]),
+    }
+    print_entries([{"measured": name, "value": text} for name, text in lines.items()])
+    checks = [
+        {
+            "assumption": check["name"],
+            "value": _text(check["value"]),
+            "limit": check["limit"],
+            "holds": _text(check["holds"]),
+        }
+        for check in found["checks"] or []
+    ]
+    print_entries(checks)
+    if checks:
+        print("Of the support that was found: necessary for the theorems, not sufficient.")
+    print_entries(_least_stable(found["stability"]))
+    for note in found["notes"]:
+        print(f"note: {note}")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _listed(values: Facts | None) -> str:
+    return ", ".join(f"{name} {_text(value)}" for name, value in (values or {}).items()) or "-"
+
+
+def _patterns(found: Facts) -> dict[str, str]:
+    units, near, drift = found["units"], found["closest"], found["drift"]
+    lines = {}
+    if units:
+        counts = {name.replace("_", " "): units[name] for name in ("total", "with_weights", "dead")}
+        lines["units"] = f"{_listed(counts)}, on all rows {units['always_active']}"
+        lines["rows on which a live unit is active"] = _listed(units["share"])
+    if near:
+        pair = " and ".join(map(str, near["units"]))
+        lines["nearest patterns"] = f"units {pair} differ on {_text(near['share'])} of the rows"
+    if drift:
+        lines["gate drift"] = f"{_listed(drift['share'])} over {drift['iterates']} iterates"
+    return lines
+
+
+def _conditioning(found: Facts) -> dict[str, str]:
+    extremes, inputs = found["spectrum"], found["inputs"]
+    lines = {}
+    if extremes:
+        shown = {name: extremes[name] for name in ("alpha", "beta", "ratio", "columns")}
+        lines["A_S^T A_S / n"] = _listed(shown)
+    if inputs:
+        ends = {"least": inputs["least"], "largest": inputs["largest"], "mean": inputs["mean"]}
+        lines["X^T X / n"] = _listed(ends)
+        lines["inputs in use"] = f"{inputs['used']}, of several units {inputs['shared']}"
+    return lines
+
+
+def _certificate(certificate: Facts | None) -> dict[str, str]:
+    if certificate is None:
+        return {}
+    drop, enter, fresh = (certificate[name] for name in ("swap_drop", "swap_enter", "fresh_unit"))
+    away = f"drop {_place(drop)} (value {_text(drop['value'])})"
+    lines = {
+        "change by a refit": _text(certificate["refit_change"]),
+        "change by the best swap": _text(certificate["swap_change"]),
+        "change by a fresh unit": _text(certificate["fresh_change"]),
+    }
+    if enter:
+        lines["change by the best swap"] += f": {away}, add {_place(enter)}"
+    if fresh:
+        source = ("-" if fresh["sign"] < 0 else "") + _input(fresh)
+        new = f"new unit of {source} in {fresh['layer']}, feeding {fresh['feeds']}"
+        lines["change by a fresh unit"] += f": {away}, {new}"
+    return lines
+
+
+def _place(place: Facts) -> str:
+    return f"{place['layer']} unit {place['unit']} {_input(place)}"
+
+
+def _input(place: Facts) -> str:
+    return "bias" if place["input"] is None else f"input {place['input']}"
+
+
+def _recovery(recovery: Facts | None) -> dict[str, str]:
+    return {} if recovery is None else {"planted support": _listed(recovery)}
+
+
+def _stability(stability: Facts | None) -> dict[str, str]:
+    if stability is None:
+        return {}
+    n_weights = len(stability["weights"])
+    lines = {
+        "weights found again": f"{stability['always']} of {n_weights} in all "
+        f"{stability['resamples']} resamples; share {_listed(stability['found'])}"
+    }
+    for name in ("recall", "precision", "jaccard"):
+        part = {key: stability[name][key] for key in ("mean", "std")}
+        lines[f"support agreement, {name}"] = _listed(part)
+    return lines
+
+
+def _least_stable(stability: Facts | None) -> list[Facts]:
+    weights = sorted((stability or {}).get("weights", []), key=lambda weight: weight["found"])
+    return [
+        {
+            "layer": weight["layer"],
+            "unit": weight["unit"],
+            "input": "bias" if weight["input"] is None else weight["input"],
+            "found again": _text(weight["found"]),
+        }
+        for weight in weights[:MOST_LINES]
+    ]

@@ -1,0 +1,137 @@
+"""From a stored network to one on its support."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from sparsefit.core.errors import SparsefitError
+from sparsefit.core.network import Layer, Network
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A network on its support, without units that no input reaches or that reach no output.
+
+    Attributes
+    ----------
+    net : SparseNet
+        In float64.
+    bias : bool
+        Whether its last input is the constant 1.
+    units : tuple of ndarray of int
+        For each hidden layer, the number that each unit has in the stored network.
+    n_idle : int
+        Nonzeros of the stored network that belong to units left out.
+    """
+
+    net: SparseNet
+    bias: bool
+    units: tuple[np.ndarray, ...]
+    n_idle: int
+
+
+def from_network(network: Network) -> Converted:
+    """Return a network as a `SparseNet`, on which Gauss-Newton equations can be formed.
+
+    Parameters
+    ----------
+    network : Network
+        Its biases, if any, are those of the first hidden layer and of the outputs.
+
+    Raises
+    ------
+    SparsefitError
+        If the network has random gates, biases in a later hidden layer, or weights that are not
+        finite.
+
+    Examples
+    --------
+    >>> network = Network((Layer(np.array([[2.0, 0.0], [0.0, 0.0]])),), fused=True)
+    >>> found = from_network(network)
+    >>> found.net.n_weights, found.units[0].tolist(), found.n_idle
+    (1, [0], 0)
+    """
+    if not all(np.isfinite(layer.weight.data).all() for layer in network.all_layers):
+        raise SparsefitError("some of its weights are not finite")
+    if network.gates is not None:
+        raise SparsefitError("its gates are random, not its weights")
+    if any(_has_bias(layer) for layer in network.hidden_layers[1:]):
+        raise SparsefitError("a later hidden layer has biases")
+    n_hidden, last = len(network.hidden_layers), None if network.fused else network.layers[-1]
+    free = [layer.bias for layer in (last, network.skip) if layer and layer.bias is not None]
+    bias = network.layers[0].bias is not None or bool(free)
+    weights = [layer.weight for layer in network.layers]
+    if bias:
+        weights[0] = _with_row(weights[0], network.layers[0].bias)
+    if last is None:
+        weights.append(sparse.csc_array(np.ones((weights[-1].shape[1], 1))))
+    units = _live_units(weights)
+    inputs = [np.arange(weights[0].shape[0]), *units]
+    outputs = [*units, np.arange(network.n_outputs)]
+    parts = [_edges(w[a, :][:, b]) for w, a, b in zip(weights, inputs, outputs, strict=True)]
+    linear = sparse.csc_array((network.n_inputs, network.n_outputs))
+    linear = linear if network.skip is None else network.skip.weight
+    linear = _with_row(linear, free[0] if free else None) if bias else linear
+    net = SparseNet(
+        tuple(parts[:n_hidden]), parts[-1], _edges(linear), network.fused,
+        linear_counts=network.skip is not None,
+    )  # fmt: skip
+    return Converted(net, bias, tuple(units), network.nnz - len(net.values))
+
+
+def _has_bias(layer: Layer) -> bool:
+    return layer.bias is not None and bool(layer.bias.any())
+
+
+def _with_row(weight: sparse.csc_array, bias: np.ndarray | None) -> sparse.csc_array:
+    last = np.zeros(weight.shape[1]) if bias is None else bias
+    return sparse.csc_array(sparse.vstack([weight, sparse.csr_array(last[None, :])]))
+
+
+def _live_units(weights: list[sparse.csc_array]) -> list[np.ndarray]:
+    """Return the hidden units on a path from an input to an output, layer by layer."""
+    reached = [np.arange(weights[0].shape[0])]
+    for weight in weights[:-1]:
+        into = weight[reached[-1], :]
+        reached.append(np.flatnonzero(np.diff(sparse.csc_array(into).indptr)))
+    live = [np.arange(weights[-1].shape[1])]
+    for weight, units in zip(weights[:0:-1], reached[:0:-1], strict=True):
+        out_of = sparse.csr_array(weight[:, live[0]])[units, :]
+        live.insert(0, units[np.diff(out_of.indptr) > 0])
+    return live[:-1]
+
+
+def _edges(weight: sparse.csc_array) -> Edges:
+    entries = sparse.coo_array(weight)
+    kept = entries.data != 0
+    source, target = (torch.from_numpy(part[kept].astype(np.int64)) for part in entries.coords)
+    values = torch.from_numpy(entries.data[kept].astype(np.float64))
+    return Edges.build(source, target, values, *weight.shape)
+
+
+def with_unit_readout(net: SparseNet) -> SparseNet:
+    """Scale hidden units so that what each feeds has norm 1; outputs stay as they are.
+
+    With one output and one hidden layer the derivatives by hidden weights are then those of the
+    fused form, up to sign.
+
+    Parameters
+    ----------
+    net : SparseNet
+        Without idle units.
+    """
+    layers = [*net.hidden, net.readout]
+    for at in range(len(layers) - 2, -1, -1):
+        if net.fused and at == len(layers) - 2:
+            continue
+        before, after = layers[at], layers[at + 1]
+        squares = after.values.new_zeros(after.n_sources)
+        norm = squares.index_add(0, after.source, after.values.square()).sqrt()
+        layers[at] = before.with_values(before.values * norm[before.target])
+        layers[at + 1] = after.with_values(after.values / norm[after.source])
+    return replace(net, hidden=tuple(layers[:-1]), readout=layers[-1])
