@@ -438,3 +438,27 @@ def test_the_start_does_not_depend_on_the_scale_of_the_data(case):
     large = Rows(rows.X * 8, dtype=torch.float64)
     small, wide = outputs(start(rows, y), rows), outputs(start(large, 32 * y), large)
     torch.testing.assert_close(wide, 32 * small)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_start_beyond_the_memory_comes_in_blocks_of_units(n_outputs):
+    rows, y = data(n_outputs)
+    how = RelaxedStart(steps=200, penalty=0.0)
+
+    def start_in(room):
+        return relaxed_start(rows, y, [7], 10, 0, how, fused=n_outputs == 1, room=room)
+
+    blocks, whole = start_in(3 * D), start_in(7 * D)
+    assert whole.n_units == 7
+    assert whole.hidden[0].nnz == 7 * D
+    assert blocks.n_units <= 7
+    assert blocks.hidden[0].nnz <= 3 * D // 2
+    empty = blocks.keep(torch.zeros(len(blocks.values), dtype=torch.bool))
+    assert mean_square(blocks, rows, y) < mean_square(empty, rows, y)
+
+
+def test_deeper_starts_are_as_wide_as_there_is_room_for():
+    rows, y = data(2)
+    how = RelaxedStart(steps=1)
+    net = relaxed_start(rows, y, [7, 7], 10, 0, how, fused=False, room=3 * D)
+    assert [edges.n_targets for edges in net.hidden] == [3, 3]

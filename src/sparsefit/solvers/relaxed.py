@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sparsefit.core.rows import Rows
+from sparsefit.core.setting import MEMORY_MB
 from sparsefit.solvers.batches import Batches
 from sparsefit.solvers.sparse_net import Edges, SparseNet
 
 _BETAS = 0.9, 0.99
+# Weights with their gradients and both moments, in float32, that fill the default memory budget.
+# It is not the budget of the setting, as the result depends on it.
+_ROOM = MEMORY_MB * 2**20 // 16
+# A weight of a network on its support takes so many times as much.
+_HELD = 2
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,13 @@ class RelaxedStart:
 
 def relaxed_start(
     rows: Rows, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
-    fused: bool,
+    fused: bool, room: int = _ROOM,
 ) -> SparseNet:  # fmt: skip
     """Train a dense network of the given widths and return it, with all its weights.
+
+    One hidden layer of more than `room` weights comes in blocks of units, each trained on what the
+    blocks before it leave of the targets, and of each the `room` / `_HELD` largest weights in all.
+    Layers of deeper networks get as many units as there is room for.
 
     Parameters
     ----------
@@ -60,7 +70,20 @@ def relaxed_start(
     how : RelaxedStart
     fused : bool
         One output, the plain sum of the last hidden layer.
+    room : int, optional
+        Weights of a layer that are trained at a time.
     """
+    most = max(1, room // rows.d)
+    if len(units) > 1 or units[0] <= most:
+        narrow = [min(width, most) for width in units]
+        return _dense_start(rows, y, narrow, n_edges, seed, how, fused=fused)
+    return _start_in_blocks(rows, y, units[0], most, n_edges, seed, how, fused=fused)
+
+
+def _dense_start(
+    rows: Rows, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
+    fused: bool,
+) -> SparseNet:  # fmt: skip
     n_outputs = len(y)
     scale = _target_scale(y, n_edges)
     input_scale = float(np.sqrt(np.mean(np.square(rows.X, dtype=np.float64)))) or 1.0
@@ -95,6 +118,48 @@ def relaxed_start(
             if step == how.steps:
                 return _finished(hidden, readout, linear, scale, input_scale, rows, fused=fused)
     raise AssertionError
+
+
+def _start_in_blocks(
+    rows: Rows, y: Tensor, units: int, most: int, n_edges: int, seed: int, how: RelaxedStart, *,
+    fused: bool,
+) -> SparseNet:  # fmt: skip
+    n_blocks = math.ceil(units / most)
+    held = max(1, most * rows.d // (_HELD * n_blocks))
+    net, left = None, y
+    for block in range(n_blocks):
+        count = min(most, units - block * most)
+        part = _dense_start(rows, left, [count], n_edges, seed + block, how, fused=fused)
+        part = _largest(part, held)
+        net = part if net is None else _side_by_side(net, part)
+        left = -net.residuals(rows, y)
+    assert net is not None
+    return net
+
+
+def _largest(net: SparseNet, count: int) -> SparseNet:
+    """Keep the hidden weights that are largest, times what their unit puts out."""
+    edges = net.hidden[0]
+    size = edges.values.abs() * net.readout.dense().norm(dim=0)[edges.target]
+    kept = torch.ones(len(net.values), dtype=torch.bool, device=size.device)
+    kept[: edges.nnz] = False
+    kept[size.topk(min(count, edges.nnz)).indices] = True
+    return net.keep(kept)
+
+
+def _side_by_side(one: SparseNet, two: SparseNet) -> SparseNet:
+    """Return the sum of two networks of one hidden layer."""
+    shift = one.hidden[0].n_targets
+    wide = replace(one.hidden[0], n_targets=shift + two.hidden[0].n_targets)
+    into, out, straight = two.hidden[0], two.readout, two.linear
+    return replace(
+        one,
+        hidden=(wide.add(into.source, shift + into.target, into.values),),
+        readout=replace(one.readout, n_sources=wide.n_targets).add(
+            shift + out.source, out.target, out.values
+        ),
+        linear=one.linear.add(straight.source, straight.target, straight.values),
+    )
 
 
 def _target_scale(y: Tensor, n_edges: int) -> float:
