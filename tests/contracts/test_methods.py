@@ -29,6 +29,12 @@ def make(name, **changes):
     return cls(**{key: value for key, value in (QUICK | changes).items() if key in known})
 
 
+@pytest.fixture(autouse=True)
+def short_picks(monkeypatch):
+    """Give `auto`, which has no such options, methods with short training to pick from."""
+    monkeypatch.setattr("sparsefit.methods.auto.find_method", lambda name: lambda: make(name))
+
+
 @cache
 def problem(kind):
     rng = np.random.default_rng(0)
