@@ -428,8 +428,8 @@ def test_two_processes_on_one_folder(tmp_path):
 # Start-up.
 
 
-@pytest.mark.parametrize("words", [[], ["run"], ["tasks"], ["show"]], ids=" ".join)
-def test_help_is_quick(words):
+@pytest.mark.parametrize("words", [[], ["run"], ["tasks"], ["show"], ["diagnose"]], ids=" ".join)
+def test_help_loads_nothing_heavy(words):
     """Torch alone takes a second: help must do without it and its like."""
     heavy = {"torch", "sklearn", "matplotlib", "joblib", "pandas", "rich", "PIL", "pooch"}
     script = (
@@ -438,14 +438,9 @@ def test_help_is_quick(words):
         f"loaded = {heavy!r} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-        seconds.append(time.perf_counter() - start)
-        assert done.returncode == 0, done.stderr
-        assert "usage: " in done.stdout
-    assert min(seconds) < 0.7
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage: " in done.stdout
 
 
 def test_help_names_the_owners_of_options(capsys):
