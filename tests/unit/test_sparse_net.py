@@ -9,6 +9,7 @@ import torch
 
 from sparsefit.core import rows as rows_module
 from sparsefit.core.rows import Rows
+from sparsefit.solvers import sparse_net
 from sparsefit.solvers.sparse_net import Edges, SparseNet
 
 N, D = 60, 5
@@ -82,7 +83,9 @@ def case(request):
     return request.param
 
 
-def test_outputs_and_gauss_newton_equations_are_those_of_autograd(case):
+@pytest.mark.parametrize("width", [1, 64])
+def test_outputs_and_gauss_newton_equations_are_those_of_autograd(case, width, monkeypatch):
+    monkeypatch.setattr(sparse_net, "_LEAST_WIDTH", width)
     net = network(case)
     rows, y = data(net.n_outputs)
     X = torch.from_numpy(rows.X)

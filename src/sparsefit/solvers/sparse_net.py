@@ -12,6 +12,9 @@ from torch import Tensor
 
 from sparsefit.core.rows import Rows
 
+# Narrower products of matrices gain nothing.
+_LEAST_WIDTH = 64
+
 
 @dataclass(frozen=True, eq=False)
 class Edges:
@@ -321,21 +324,37 @@ class SparseNet:
             total += residual.square().sum()
             for output in range(self.n_outputs):
                 part = self.jacobian(through, output)
-                gram.addmm_(part, part.T)
+                _add_lower(gram, part)
                 gradient += part @ residual[output]
-        return gram, gradient, float(total)
+        return _mirrored(gram), gradient, float(total)
 
     def _shallow_equations(self, rows: Rows, y: Tensor) -> tuple[Tensor, Tensor, float]:
-        gram = slope = total = self.values.new_zeros(())
+        slope = total = self.values.new_zeros(())
+        gram = self.values.new_zeros(0, 0)
         for span, block in zip(rows.spans, rows.blocks, strict=True):
             through = self.forward(block)
             residual = through.outputs - y[:, span]
             feature, place, weight = self._features(through)
-            gram = gram + feature @ feature.T
+            if not len(gram):
+                gram = feature.new_zeros(len(feature), len(feature))
+            _add_lower(gram, feature)
             slope = slope + feature @ residual.T
             total = total + residual.square().sum()
-        gram = gram[place][:, place] * (weight @ weight.T)
+        gram = _mirrored(gram)[place][:, place] * (weight @ weight.T)
         return gram, (slope[place] * weight).sum(dim=1), float(total)
+
+
+def _add_lower(gram: Tensor, part: Tensor) -> None:
+    """Add part @ part.T, but for blocks above the diagonal: they mirror those below."""
+    size = len(gram)
+    width = max(_LEAST_WIDTH, -(-size // 4))
+    for start in range(0, size, width):
+        stop = start + width
+        gram[start:stop, :stop].addmm_(part[start:stop], part[:stop].T)
+
+
+def _mirrored(gram: Tensor) -> Tensor:
+    return gram.tril() + gram.tril(-1).T
 
 
 def _norms(edges: Edges, unit: Tensor) -> Tensor:
