@@ -30,19 +30,6 @@ def _toys(monkeypatch, tmp_path):
     toys.install(monkeypatch.setattr)
 
 
-@pytest.fixture
-def command(capsys):
-    """Return a function from arguments to exit code, stdout and lines of stderr."""
-
-    def run(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err.splitlines()
-
-    return run
-
-
 def rows_of(command, *words):
     code, out, _ = command(*RUN, *words, "--format", "json")
     assert code == 0

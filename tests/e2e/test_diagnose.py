@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsefit.cli import _sweep, main
+from sparsefit.cli import _sweep
 from sparsefit.core.network import Network
 
 PLANTED = [
@@ -18,19 +18,6 @@ PLANTED = [
 @pytest.fixture(autouse=True)
 def _here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def command(capsys):
-    """Return a function from arguments to exit code, stdout and lines of stderr."""
-
-    def run(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err.splitlines()
-
-    return run
 
 
 def fitted(command, *words):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsefit.cli import main
 from sparsefit.study.config import StudyConfig
 from sparsefit.study.training import train
 
@@ -21,19 +20,6 @@ PICTURES = ["loss.png", "weights.png", "masks.png", "prediction.png"]
 @pytest.fixture(autouse=True)
 def _folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def command(capsys):
-    """Return a function from arguments to exit code, stdout and lines of stderr."""
-
-    def run(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err.splitlines()
-
-    return run
 
 
 def test_train_then_evaluate(command, tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
 from sparsefit.core.options import OptionInfo, Options, option_infos
@@ -16,6 +17,7 @@ from sparsefit.core.options import OptionInfo, Options, option_infos
 O = TypeVar("O", bound=Options)  # noqa: E741
 T = TypeVar("T")
 
+Format = Literal["json", "csv", "table"]
 METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: ""}
 
 
@@ -243,3 +245,16 @@ def _help(item: _Shared) -> str:
         remark = ", ".join(filter(None, [*names, default]))
         parts.append(f"{text} ({remark})" if remark else text)
     return "; ".join(parts).replace("%", "%%")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add ``--format``."""
+    parser.add_argument(
+        "--format", choices=("json", "table"),
+        help="one JSON object, or lines to read (default: lines on a terminal, JSON elsewhere)",
+    )  # fmt: skip
+
+
+def format_or_default(format: Format | None) -> Format:
+    """Return the format that was asked for; else a table on a terminal, and JSON elsewhere."""
+    return format or ("table" if sys.stdout.isatty() else "json")

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sparsefit.cli._flags import Format, format_or_default
 
 if TYPE_CHECKING:
     from sparsefit.study.evaluation import Evaluation
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    """Add ``--format``."""
-    parser.add_argument(
-        "--format", choices=("json", "table"),
-        help="one JSON object, or lines to read (default: lines on a terminal, JSON elsewhere)",
-    )  # fmt: skip
-
-
-def draw_and_print(folder: Path, evaluation: Evaluation, format: str | None) -> None:
+def draw_and_print(folder: Path, evaluation: Evaluation, format: Format | None) -> None:
     """Draw the pictures of a study, and print its folder, scores and pictures on stdout."""
     from sparsefit.figures.study import draw_study
     from sparsefit.study.folder import RunFolder
 
     paths = draw_study(evaluation, RunFolder(folder).figures)
     facts = {"run": str(folder), **evaluation.scores, "figures": [str(path) for path in paths]}
-    format = format or ("table" if sys.stdout.isatty() else "json")
-    if format == "json":
+    if format_or_default(format) == "json":
         print(json.dumps(facts, allow_nan=False))
         return
     width = max(map(len, facts))

@@ -11,8 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from sparsefit.cli._flags import Format, format_or_default
 from sparsefit.cli._table import print_table
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from sparsefit.experiments.spec import Cell
 
-Format = Literal["json", "csv", "table"]
 # Seconds between lines of progress where there is no bar.
 PROGRESS_PERIOD = 10.0
 MOST_REASONS = 3
@@ -50,7 +50,7 @@ def run_sweep(
     """
     from sparsefit.experiments.run import run_cells
 
-    format = format or ("table" if sys.stdout.isatty() else "json")
+    format = format_or_default(format)
     with _folder(out) as folder, _Reporter(format, len(cells)) as reporter:
         rows = run_cells(
             cells,

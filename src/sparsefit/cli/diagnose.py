@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sparsefit.cli._flags import add_run, filled, integers
-from sparsefit.cli._study import add_format
+from sparsefit.cli._flags import add_format, add_run, filled, format_or_default, integers
 
 # Weights of a network that the table lists, the ones found again least often first.
 MOST_LINES = 30
@@ -54,8 +53,7 @@ def diagnose_run(arguments: argparse.Namespace) -> int:
     resamples = arguments.stability or 0
     with _progress(resamples + arguments.drift) as progress:
         found = diagnose(run, drift=arguments.drift, resamples=resamples, progress=progress)
-    format = arguments.format or ("table" if sys.stdout.isatty() else "json")
-    if format == "json":
+    if format_or_default(arguments.format) == "json":
         print(json.dumps(found, allow_nan=False))
     else:
         _print(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sparsefit.cli._study import add_format
+from sparsefit.cli._flags import add_format
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsefit.cli._flags import OptionFlags, convert, filled
-from sparsefit.cli._study import add_format
+from sparsefit.cli._flags import OptionFlags, add_format, convert, filled
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import option_infos
 from sparsefit.study.config import StudyConfig, load_config

@@ -162,10 +162,7 @@ class Recovery:
             edges.values.square() * slope.curvature[edges.target, edges.source]
             for edges, slope in zip(layers, live, strict=False)
         ])  # fmt: skip
-        kept = torch.ones(len(net.values), dtype=torch.bool, device=scores.device)
-        kept[: len(scores)] = False
-        kept[scores.topk(min(math.ceil(1.8 * self.nnz), len(scores))).indices] = True
-        return net.keep(kept)
+        return net.keep_largest(scores, math.ceil(1.8 * self.nnz))
 
     def _settled(self, result: Refit) -> list[SparseNet]:
         """Return networks without a free linear term that stand for one with it."""

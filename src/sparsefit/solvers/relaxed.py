@@ -126,13 +126,13 @@ def _start_in_blocks(
 ) -> SparseNet:  # fmt: skip
     n_blocks = math.ceil(units / most)
     held = max(1, most * rows.d // (_HELD * n_blocks))
-    net, left = None, y
+    net = None
     for block in range(n_blocks):
+        left = y if net is None else -net.residuals(rows, y)
         count = min(most, units - block * most)
         part = _dense_start(rows, left, [count], n_edges, seed + block, how, fused=fused)
         part = _largest(part, held)
         net = part if net is None else _side_by_side(net, part)
-        left = -net.residuals(rows, y)
     assert net is not None
     return net
 
@@ -141,10 +141,7 @@ def _largest(net: SparseNet, count: int) -> SparseNet:
     """Keep the hidden weights that are largest, times what their unit puts out."""
     edges = net.hidden[0]
     size = edges.values.abs() * net.readout.dense().norm(dim=0)[edges.target]
-    kept = torch.ones(len(net.values), dtype=torch.bool, device=size.device)
-    kept[: edges.nnz] = False
-    kept[size.topk(min(count, edges.nnz)).indices] = True
-    return net.keep(kept)
+    return net.keep_largest(size, count)
 
 
 def _side_by_side(one: SparseNet, two: SparseNet) -> SparseNet:

@@ -191,6 +191,13 @@ class SparseNet:
             [edges.take(part) for edges, part in zip(self.trained, parts, strict=True)]
         ).without_idle_units()
 
+    def keep_largest(self, scores: Tensor, count: int) -> SparseNet:
+        """Keep the `count` parameters of largest score, and those that come after the scored."""
+        kept = torch.ones(len(self.values), dtype=torch.bool, device=scores.device)
+        kept[: len(scores)] = False
+        kept[scores.topk(min(count, len(scores))).indices] = True
+        return self.keep(kept)
+
     def with_trained(self, trained: Sequence[Edges]) -> SparseNet:
         """Return the network with other matrices of parameters, in the order of `trained`."""
         *hidden, linear = trained
