@@ -1,7 +1,7 @@
 """What every method promises, for every method that discovery finds."""
 
 import dataclasses
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from sparsefit.experiments.metrics import network_scores
 from sparsefit.methods import find_method, list_methods
 from sparsefit.methods._implicit import ImplicitMethod
 from sparsefit.methods._masked import MaskedTraining
+from sparsefit.nets import Polish
 
 METHODS = list_methods()
 BUDGETED = [name for name, cls in METHODS.items() if cls.uses_budget]
@@ -32,7 +33,10 @@ def make(name, **changes):
 @pytest.fixture(autouse=True)
 def short_picks(monkeypatch):
     """Give `auto`, which has no such options, methods with short training to pick from."""
-    monkeypatch.setattr("sparsefit.methods.auto.find_method", lambda name: lambda: make(name))
+    for class_name, name in (("FisherPruning", "fisher-gmp"), ("Splice", "splice")):
+        monkeypatch.setattr(f"sparsefit.methods.auto.{class_name}", partial(make, name))
+    polish = partial(Polish, cycles=1, expand_steps=20, stage_steps=5, final_steps=20)
+    monkeypatch.setattr("sparsefit.nets.Polish", polish)
 
 
 @cache
@@ -180,7 +184,9 @@ def test_every_option_changes_something(name):
         "dead_gates": "redraw", "keep_best": True, "update_every": 3, "atoms": 5,
         "exponent": 0.5, "input_dropout": 0.3, "restarts": 1, "cycles": 0, "start_steps": 150,
         "signs": "free", "warm": True, "time_limit": 1e-9, "small": 1,
+        "polish": True, "polish_up_to": 1, "held_out": 0,
     }  # fmt: skip
+    kinds = {"step": "three outputs", "polish_up_to": "classes", "held_out": "classes"}
     # What an option needs beside it to have a meaning.
     beside = {
         "learned-mask": {"ramp": {"mask_schedule": "cubic"}},
@@ -192,7 +198,7 @@ def test_every_option_changes_something(name):
         },
     }.get(name, {})
     for info in option_infos(METHODS[name]):
-        kind = "three outputs" if info.name == "step" else "one output"
+        kind = kinds.get(info.name, "one output")
         setting = Setting(hidden=HIDDEN)
         base = make(name, **beside.get(info.name, {}))
         other = others[info.name]

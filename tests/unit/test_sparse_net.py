@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sparsefit.core import rows as rows_module
+from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.rows import Rows
 from sparsefit.solvers import sparse_net
 from sparsefit.solvers.sparse_net import Edges, SparseNet
@@ -100,8 +101,45 @@ def test_outputs_and_gauss_newton_equations_are_those_of_autograd(case, width, m
     torch.testing.assert_close(gradient, jacobian.T @ residual)
     assert total == pytest.approx(float(residual @ residual))
     through = net.forward(rows.blocks[0])
-    per_output = torch.cat([net.jacobian(through, o) for o in range(net.n_outputs)], dim=1)
+    one_each = torch.eye(net.n_outputs).double()[:, :, None].expand(-1, -1, rows.n)
+    per_output = torch.cat([net.jacobian(through, weights) for weights in one_each], dim=1)
     torch.testing.assert_close(per_output.T, jacobian)
+
+
+def labelled(loss, n_outputs, outputs):
+    """Return targets (k, n) that fit a loss, and the loss of outputs (k, n) as torch has it."""
+    if loss == "softmax":
+        labels = outputs.argmin(dim=0)
+        y = torch.nn.functional.one_hot(labels, n_outputs).T.double()
+        return y, lambda z: torch.nn.functional.cross_entropy(z.T, labels, reduction="sum")
+    if loss == "logistic":
+        y = (outputs < 0).double()
+        return y, lambda z: torch.nn.functional.binary_cross_entropy_with_logits(
+            z, y, reduction="sum"
+        )
+    y = outputs + 1
+    return y, lambda z: (z - y).square().sum() / 2
+
+
+@pytest.mark.parametrize("loss", DATAFITS)
+def test_gauss_newton_equations_of_every_loss_are_those_of_autograd(case, loss):
+    net, datafit = network(case), DATAFITS[loss]()
+    rows, _ = data(net.n_outputs)
+    X, z = torch.from_numpy(rows.X), outputs(net, rows)
+    y, loss_of = labelled(loss, net.n_outputs, z)
+    J = torch.autograd.functional.jacobian(
+        lambda values: dense_outputs(net, values, X).ravel(), net.values
+    )
+    H = torch.autograd.functional.hessian(lambda flat: loss_of(flat.view_as(z)), z.ravel())
+    gram, gradient, total = net.normal_equations(rows, y, datafit)
+    torch.testing.assert_close(gram, J.T @ H @ J)
+    torch.testing.assert_close(
+        gradient,
+        torch.autograd.functional.jacobian(
+            lambda values: loss_of(dense_outputs(net, values, X)), net.values
+        ),
+    )
+    assert total == pytest.approx(2 * float(loss_of(z)))
 
 
 def test_blocks_of_rows_make_no_difference(case, monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.rows import Rows
 from sparsefit.solvers.evidence import drop_unproven
 from sparsefit.solvers.growth import expand, slopes
@@ -115,7 +116,7 @@ def test_the_surgeon_drops_the_weight_whose_loss_is_cheapest_to_mend(seed):
         left = [at for at in range(n_weights) if at != weight]
         values = torch.linalg.lstsq(J[:, left], y.ravel()[:, None]).solution
         costs.append(float((J[:, left] @ values - y.ravel()[:, None]).square().sum()))
-    small = contract(net, rows, y, n_weights - 1, 6, steps=0).net
+    small = contract(net, rows, y, n_weights - 1, 6, refitted=lambda net: net)
     edges, best = net.hidden[0], int(np.argmin(costs))
     kept = torch.arange(n_weights) != best
     assert torch.equal(small.hidden[0].source, edges.source[kept])
@@ -129,13 +130,12 @@ def test_contraction_keeps_both_limits(case, counts, nnz, max_units):
     net = replace(network(case), linear_counts=counts)
     rows, y = data(net.n_outputs)
     result = contract(net, rows, y, nnz, max_units)
-    assert result.net.n_weights <= nnz
-    assert result.net.n_units <= max_units
+    assert result.n_weights <= nnz
+    assert result.n_units <= max_units
     if net.fused and len(net.hidden) == 1 and max_units == 6:
-        assert result.net.n_weights == min(nnz, net.n_weights)
+        assert result.n_weights == min(nnz, net.n_weights)
     if not counts:
-        assert result.net.linear.nnz == net.linear.nnz
-    assert result.loss == pytest.approx(mean_square(result.net, rows, y))
+        assert result.linear.nnz == net.linear.nnz
 
 
 def test_contraction_drops_what_was_added_to_a_planted_network():
@@ -144,10 +144,10 @@ def test_contraction_drops_what_was_added_to_a_planted_network():
     free = (net.hidden[0].dense().T == 0).nonzero(as_tuple=True)
     added = net.hidden[0].add(*free, 0.005 * torch.ones(len(free[0])).double())
     result = contract(replace(net, hidden=(added,)), rows, y, net.n_weights, 6)
-    assert refit(result.net, rows, y, steps=20).loss < 1e-24
-    assert torch.equal(result.net.hidden[0].source, net.hidden[0].source)
+    assert refit(result, rows, y, steps=20).loss < 1e-24
+    assert torch.equal(result.hidden[0].source, net.hidden[0].source)
     within = contract(net, rows, y, net.n_weights, 6)
-    assert torch.equal(within.net.values, net.values)
+    assert torch.equal(within.values, net.values)
 
 
 def test_of_equal_units_contraction_keeps_one_each():
@@ -155,7 +155,7 @@ def test_of_equal_units_contraction_keeps_one_each():
     single = one_layer(torch.eye(D)[:4])
     rows, y = planted(single)
     double = one_layer(torch.cat([0.5 * torch.eye(D)[:4], 0.5 * torch.eye(D)[:4]]))
-    small = contract(double, rows, y, 4, 8).net
+    small = contract(double, rows, y, 4, 8)
     assert sorted(small.hidden[0].source.tolist()) == [0, 1, 2, 3]
 
 
@@ -201,6 +201,20 @@ def full(edges):
     place = torch.arange(edges.n_sources * edges.n_targets)
     zeros = torch.zeros(len(place), dtype=torch.float64)
     return edges.add(place % edges.n_sources, place // edges.n_sources, zeros)
+
+
+@pytest.mark.parametrize("loss", DATAFITS)
+def test_slopes_of_every_loss_are_those_of_its_gauss_newton_equations(loss):
+    net = replace(network("three outputs"), linear_counts=True)
+    datafit, rows = DATAFITS[loss](), data(3)[0]
+    y = torch.eye(3).double()[torch.arange(rows.n) % 3].T
+    whole = net.with_trained([full(edges) for edges in net.trained])
+    gram, gradient, _ = whole.normal_equations(rows, y, datafit)
+    live, _ = slopes(net, rows, y, datafit)
+    torch.testing.assert_close(torch.cat([slope.gradient.ravel() for slope in live]), gradient)
+    torch.testing.assert_close(
+        torch.cat([slope.curvature.ravel() for slope in live]), gram.diagonal()
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -262,6 +276,30 @@ def test_expansion_adds_the_weights_of_largest_gain_at_zero(case):
     gain, is_new = torch.cat(gains), torch.cat(added)
     assert int(is_new.sum()) == 5
     assert float(gain[is_new].min()) >= float(gain[~is_new].max())
+
+
+def test_expansion_leaves_the_linear_term_of_early_inputs_alone():
+    net = replace(network("three outputs"), linear_counts=True)
+    rows, y = data(3)
+    wide = expand(net, rows, y, 1000, 0, first_linear=D - 1)
+    added = set(wide.linear.source.tolist()) - set(net.linear.source.tolist())
+    assert added == {D - 1} - set(net.linear.source.tolist())
+    assert wide.linear.nnz > net.linear.nnz
+
+
+def test_a_ridge_keeps_expansion_from_inputs_that_one_row_shows():
+    X = draw(400, D, seed=3, density=2).numpy()
+    X[:, 4] = 0
+    X[7, 0], X[7, 4] = 1, 1e-3
+    net = one_layer(torch.eye(D)[:1])
+    rows = Rows(X, dtype=torch.float64)
+    y = net.residuals(rows, torch.zeros(1, 400).double())
+    y += 0.3 * torch.from_numpy(X[:, 1]) * (torch.from_numpy(X[:, 0]) > 0)
+    y[0, 7] += 5
+    plain, damped = (
+        expand(net, rows, y, 1, 0, ridge=ridge).hidden[0].source.tolist() for ridge in (0.0, 0.01)
+    )
+    assert (plain, damped) == ([0, 4], [0, 1])
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

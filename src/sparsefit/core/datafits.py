@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -23,6 +24,12 @@ class Datafit(Protocol):
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the diagonal of the second derivative by z, of the shape of z."""
+
+    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+        """Yield a_1, ..., a_k, of the shape of z: the second derivative is sum_c a_c a_c^T.
+
+        For z of shape (n, k).
+        """
 
     def predict(self, z: Tensor) -> Tensor:
         """Return the mean of y that the outputs stand for."""
@@ -48,6 +55,10 @@ class Squared:
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Return ones."""
         return torch.ones_like(z)
+
+    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+        """Yield the unit vectors."""
+        yield from _one_hot(z)
 
     def predict(self, z: Tensor) -> Tensor:
         """Return z."""
@@ -76,6 +87,11 @@ class Logistic:
         p = z.sigmoid()
         return p * (1 - p)
 
+    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+        """Yield the unit vectors e_c times sqrt(p_c (1 - p_c))."""
+        root = self.curvature(z, z).sqrt()
+        yield from (root * unit for unit in _one_hot(z))
+
     def predict(self, z: Tensor) -> Tensor:
         """Return the probability of label 1."""
         return z.sigmoid()
@@ -103,9 +119,20 @@ class Softmax:
         p = z.softmax(dim=1)
         return p * (1 - p)
 
+    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+        """Yield sqrt(p_c) (e_c - p) for the unit vectors e_c."""
+        p = z.softmax(dim=1)
+        root = p.sqrt()
+        yield from (root[:, [c]] * (unit - p) for c, unit in enumerate(_one_hot(z)))
+
     def predict(self, z: Tensor) -> Tensor:
         """Return class probabilities."""
         return z.softmax(dim=1)
+
+
+def _one_hot(z: Tensor) -> Iterator[Tensor]:
+    """Yield, for each column, ones there and zeros elsewhere; one row that serves all."""
+    return iter(torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape))
 
 
 DATAFITS: dict[str, type[Squared] | type[Logistic] | type[Softmax]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sparsefit.core.options import Options, at_least, between, option
@@ -58,3 +58,18 @@ class Setting(Options):
     # Gets a `Network` after every iteration, where the method shows them and someone asks: making
     # one costs. It is named `Any` as its module loads scipy, which ``--help`` does without.
     observe: Callable[[Any], None] | None = field(default=None, compare=False)
+
+    def part(self, start: float, stop: float) -> Setting:
+        """Return the setting of a part of the fit, whose progress goes from `start` to `stop`.
+
+        Examples
+        --------
+        >>> setting = Setting(progress=lambda fraction, message: print(fraction, message))
+        >>> setting.part(0.5, 1.0).progress(0.5, "half of the second half")
+        0.75 half of the second half
+        """
+
+        def progress(fraction: float, message: str) -> None:
+            self.progress(start + (stop - start) * fraction, message)
+
+        return replace(self, progress=progress)

@@ -6,11 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from sparsefit.core.options import at_least, option
-from sparsefit.methods._base import Method, find_method
+import numpy as np
+
+from sparsefit import nets
+from sparsefit.core.options import at_least, between, option
+from sparsefit.core.problem import AnyProblem, Problem
+from sparsefit.methods._base import Method
+from sparsefit.methods.fisher_gmp import FisherPruning
+from sparsefit.methods.splice import Splice
 
 if TYPE_CHECKING:
-    from sparsefit.core.problem import AnyProblem
     from sparsefit.core.result import Fit
     from sparsefit.core.setting import Setting
 
@@ -19,7 +24,8 @@ if TYPE_CHECKING:
 class Auto(Method):
     """Pick by the task: splice for the squared loss and small budgets, fisher-gmp for the rest.
 
-    The row says what was picked, as ``picked``.
+    For classes, rows that are held out say whether fisher-gmp is better with ``--polish``; then
+    all rows are fitted that way. The row says what was picked, as ``picked``.
 
     Examples
     --------
@@ -34,11 +40,19 @@ class Auto(Method):
     """
 
     name: ClassVar[str] = "auto"
+    version: ClassVar[int] = 2
 
     small: int = option(
         2000,
         "the largest budget that splice, whose cost grows with its cube, is picked for",
         check=at_least(0),
+    )
+    polish_up_to: int = option(
+        1000, "the largest budget that polish, whose cost also does, is tried for",
+        check=at_least(0),
+    )  # fmt: skip
+    held_out: float = option(
+        0.2, "share of the rows that are held out to decide on polish", check=between(0, 0.9)
     )
 
     def path(
@@ -46,13 +60,31 @@ class Auto(Method):
     ) -> Iterator[tuple[int, Fit]]:
         """Fit each budget with the method that suits it."""
         self.check(problem)
+        assert isinstance(problem, Problem)
         for nnz in budgets:
-            name = self._pick(problem, nnz)
-            method = find_method(name)()
-            picked = {"picked": name, "dtype": setting.dtype or method.default_dtype}
-            for _, fit in method.path(problem, [nnz], setting):
-                yield nnz, replace(fit, info={**fit.info, **picked})
+            method: Splice | FisherPruning = Splice()
+            now, picked = setting, "splice"
+            if problem.loss != "squared" or nnz > self.small:
+                method, now = self._classifier(problem, nnz, setting)
+                picked = "fisher-gmp --polish" if method.polish else "fisher-gmp"
+            dtype = setting.dtype or method.default_dtype
+            for _, fit in method.path(problem, [nnz], now):
+                yield nnz, replace(fit, info={**fit.info, "picked": picked, "dtype": dtype})
 
-    def _pick(self, problem: AnyProblem, nnz: int) -> str:
-        is_squared = getattr(problem, "loss", None) == "squared"
-        return "splice" if is_squared and nnz <= self.small else "fisher-gmp"
+    def _classifier(
+        self, problem: Problem, nnz: int, setting: Setting
+    ) -> tuple[FisherPruning, Setting]:
+        """Return fisher-gmp, polished if held-out rows say so, and how far it has come."""
+        plain, polished = FisherPruning(), FisherPruning(polish=True)
+        n_held = round(self.held_out * len(problem.X))
+        is_small = problem.loss != "squared" and nnz <= self.polish_up_to
+        if not is_small or nets.Polish().obstacle(nnz, setting) or not n_held:
+            return plain, setting
+        order = np.random.default_rng(setting.seed).permutation(len(problem.X))
+        held, rest = order[:n_held], np.sort(order[n_held:])
+        part = replace(problem, X=problem.X[rest], y=problem.y[rest])
+        losses = [
+            nets.mean_loss(fit.network, problem, held)
+            for fit in polished.fits(part, nnz, setting.part(0.0, 0.45))
+        ]
+        return polished if losses[-1] < losses[0] else plain, setting.part(0.45, 1.0)

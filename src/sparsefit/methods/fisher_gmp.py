@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sparsefit import nets, nn
+from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import above, at_least, between, option
+from sparsefit.core.result import Status
 from sparsefit.methods._masked import MovingMask
 
 if TYPE_CHECKING:
-    from sparsefit.core.problem import Problem
+    from sparsefit.core.problem import AnyProblem, Problem
+    from sparsefit.core.result import Fit
+    from sparsefit.core.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,35 @@ class FisherPruning(MovingMask):
         "share of the inputs that a training step does not see; default: 0.1 for classes, else 0",
         check=between(0, 0.9),
     )
+
+    polish: bool = option(
+        False, "afterwards add weights and drop them again by the optimal brain surgeon, in cycles"
+    )
+
+    def path(
+        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
+    ) -> Iterator[tuple[int, Fit]]:
+        """Fit each budget by itself, from the same initial weights."""
+        self.check(problem)
+        for nnz in budgets:
+            if self.polish and (obstacle := nets.Polish().obstacle(nnz, setting)):
+                raise SparsefitError(f"--polish: {obstacle}")
+            fits = self.fits(problem, nnz, setting)
+            fit = next(fits)
+            yield nnz, next(fits, fit) if self.polish else fit
+
+    def fits(self, problem: AnyProblem, nnz: int, setting: Setting) -> Iterator[Fit]:
+        """Yield the fit as it is and then, if there is something to polish, the polished one."""
+        trainer = self.make_trainer(problem, setting)
+        parts = (0.0, 0.5, 1.0) if self.polish else (0.0, 1.0, 1.0)
+        fit = nets.train_masked(trainer, nnz, setting.part(*parts[:2]), self.masking)
+        yield fit
+        if nnz < trainer.net.n_params and fit.status is not Status.DIVERGED:
+            loss = nets.Polish().run(trainer, nnz, setting.part(*parts[1:]))
+            yield replace(
+                fit, network=trainer.network(), n_iter=trainer.n_steps,
+                history=(*fit.history, loss),
+            )  # fmt: skip
 
     def masking(self, n_steps: int) -> nets.Masking:
         """Prune until the ramp ends, then train what is left."""

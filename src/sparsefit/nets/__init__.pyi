@@ -1,6 +1,7 @@
 from .masked_training import Masking as Masking
 from .masked_training import train_masked as train_masked
 from .mlp import MLP as MLP
+from .polish import Polish as Polish
 from .pruning import geometric_counts as geometric_counts
 from .pruning import prune_to as prune_to
 from .pruning import shrinking_counts as shrinking_counts
@@ -10,3 +11,4 @@ from .train import OWN_PROTOCOL as OWN_PROTOCOL
 from .train import PAPER_PROTOCOL as PAPER_PROTOCOL
 from .train import Protocol as Protocol
 from .train import Trainer as Trainer
+from .train import mean_loss as mean_loss

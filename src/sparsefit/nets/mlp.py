@@ -60,11 +60,28 @@ class MLP(nn.Module):
         """Number of weights and biases."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    @torch.no_grad()
+    def load(self, network: Network) -> None:
+        """Set all weights to those of a network of the same shape."""
+        linear = [module for module in self.layers if isinstance(module, nn.Linear)]
+        for module, layer in zip(linear, network.layers, strict=True):
+            _load(module, layer)
+        if self.skip is not None:
+            assert network.skip is not None
+            _load(self.skip, network.skip)
+
     def to_network(self) -> Network:
         """Return the nonzeros as a `Network`."""
         linear = [module for module in self.layers if isinstance(module, nn.Linear)]
         skip = None if self.skip is None else _layer(self.skip)
         return Network(tuple(_layer(module) for module in linear), skip=skip)
+
+
+def _load(module: nn.Linear, layer: Layer) -> None:
+    module.weight.copy_(torch.from_numpy(layer.weight.toarray().T))
+    if module.bias is not None:
+        bias = np.zeros(layer.n_units) if layer.bias is None else layer.bias
+        module.bias.copy_(torch.from_numpy(bias))
 
 
 def _layer(module: nn.Linear) -> Layer:

@@ -101,7 +101,7 @@ class Trainer:
         self.y = torch.tensor(problem.y, device=device)
         if problem.loss != "softmax":
             self.y = self.y.to(dtype)
-        self.loss = LOSSES[problem.loss]
+        self.problem, self.loss = problem, LOSSES[problem.loss]
         self.batches = Batches(len(self.X), protocol.batch_size, setting.seed)
         self.epochs = protocol.epochs or math.ceil(protocol.steps / self.batches.per_epoch)
         self.total_steps = self.epochs * self.batches.per_epoch
@@ -129,6 +129,9 @@ class Trainer:
         self,
         masks: list[Tensor] | None = None,
         on_epoch: Callable[[int], None] = lambda epoch: None,
+        *,
+        epochs: int | None = None,
+        rate: float = 1.0,
     ) -> float:
         """Train from the present parameters with a fresh optimiser.
 
@@ -138,6 +141,10 @@ class Trainer:
             One per parameter; where False, the parameter is zero and stays zero.
         on_epoch : callable, optional
             Gets the number of every finished epoch.
+        epochs : int, optional
+            Default as many as the protocol has.
+        rate : float, optional
+            Learning rate, as a share of the protocol's.
 
         Returns
         -------
@@ -148,11 +155,13 @@ class Trainer:
         protocol = self.protocol
         optimizer = torch.optim.Adam(parameters, protocol.lr, protocol.betas, fused=True)
         total = torch.zeros(())
-        for epoch in range(self.epochs):
+        epochs = epochs or self.epochs
+        n_steps = epochs * self.batches.per_epoch
+        for epoch in range(epochs):
             total = torch.zeros_like(total)
             for number, index in enumerate(self.batches.epoch(epoch)):
                 step = epoch * self.batches.per_epoch + number
-                optimizer.param_groups[0]["lr"] = self._rate(step)
+                optimizer.param_groups[0]["lr"] = rate * self._rate(step, n_steps)
                 optimizer.zero_grad()
                 loss = self.add_gradient(index)
                 for parameter, mask in zip(parameters, masks or (), strict=bool(masks)):
@@ -174,14 +183,14 @@ class Trainer:
         loss.backward()
         return loss
 
-    def _rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
+    def _rate(self, step: int, n_steps: int) -> float:
+        """Return the learning rate of a step, counted from 0, out of `n_steps`."""
         protocol, rate = self.protocol, 1.0
         if protocol.schedule == "cosine":
-            course = (1 + math.cos(math.pi * (step / self.total_steps))) / 2
+            course = (1 + math.cos(math.pi * (step / n_steps))) / 2
             rate = protocol.final_rate + (1 - protocol.final_rate) * course
-        if step < protocol.warmup * self.total_steps:
-            rate *= (step + 1) / (protocol.warmup * self.total_steps)
+        if step < protocol.warmup * n_steps:
+            rate *= (step + 1) / (protocol.warmup * n_steps)
         return protocol.lr * rate
 
 
@@ -190,6 +199,14 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "logistic": functional.binary_cross_entropy_with_logits,
     "softmax": functional.cross_entropy,
 }
+
+
+def mean_loss(network: Network, problem: Problem, index: np.ndarray) -> float:
+    """Return the mean loss of a network on some of the rows of a problem."""
+    z = torch.from_numpy(network.predict(problem.X[index]))
+    y = torch.from_numpy(problem.y[index])
+    y = y if problem.loss == "softmax" else y.to(z.dtype)
+    return float(LOSSES[problem.loss](z, y))
 
 
 def all_ones(net: nn.Module) -> list[Tensor]:

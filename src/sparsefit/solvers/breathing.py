@@ -122,6 +122,6 @@ class Breathing:
 
     def contract(self, net: SparseNet) -> Refit:
         """Return the network within the budget, refitted."""
-        result = self.refit(contract(net, self.rows, self.y, self.nnz, self.max_units).net)
+        result = self.refit(contract(net, self.rows, self.y, self.nnz, self.max_units))
         self.observe(result.net)
         return result

@@ -1,4 +1,4 @@
-"""From a stored network to one on its support."""
+"""Between a stored network and one on its support."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy import sparse
 
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Layer, Network
+from sparsefit.core.setting import Setting
 from sparsefit.solvers.sparse_net import Edges, SparseNet
 
 
@@ -112,6 +113,27 @@ def _edges(weight: sparse.csc_array) -> Edges:
     source, target = (torch.from_numpy(part[kept].astype(np.int64)) for part in entries.coords)
     values = torch.from_numpy(entries.data[kept].astype(np.float64))
     return Edges.build(source, target, values, *weight.shape)
+
+
+def to_network(net: SparseNet, setting: Setting) -> Network:
+    """Return the network with as many units in each hidden layer as the setting has."""
+    widths, layers = [net.hidden[0].n_sources, *[setting.hidden] * len(net.hidden)], []
+    for number, edges in enumerate(net.hidden):
+        wide = replace(edges, n_targets=setting.hidden)
+        constant_input = setting.bias and number == 0
+        layers.append(_layer(wide, widths[number], constant_input=constant_input))
+    linear = _layer(net.linear, widths[0], constant_input=setting.bias)
+    if not net.fused:
+        # The outputs have their bias in the last layer, as in any other network.
+        layers.append(Layer(_layer(net.readout, widths[-1]).weight, linear.bias))
+        linear = Layer(linear.weight)
+    return Network(tuple(layers), net.fused, skip=linear if setting.skip else None)
+
+
+def _layer(edges: Edges, n_inputs: int, *, constant_input: bool = False) -> Layer:
+    flat = (edges.target * n_inputs + edges.source).cpu().numpy()
+    values = edges.values.cpu().numpy()
+    return Layer.from_flat(flat, values, n_inputs, edges.n_targets, constant_input=constant_input)
 
 
 def with_unit_readout(net: SparseNet) -> SparseNet:

@@ -58,8 +58,8 @@ def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
             break
         # Few at a time: each that goes makes those it could stand in for more dear.
         fewer = now.net.n_weights - max(1, int((cost < price / 4).sum()) // 2)
-        now = contract(now.net, rows, y, fewer, now.net.n_units)
-        now = refit(now.net, rows, y, steps=5, gain=1e-3)
+        fewer_of = contract(now.net, rows, y, fewer, now.net.n_units)
+        now = refit(fewer_of, rows, y, steps=5, gain=1e-3)
         if criterion(now) < criterion(best):
             best = now
     return best

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sparsefit.core.datafits import Datafit
 from sparsefit.core.rows import Rows
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.solvers.sparse_net import SQUARED, Edges, Forward, SparseNet
 
 _TINY = 1e-300
 
@@ -21,9 +22,9 @@ class Slopes(NamedTuple):
     Attributes
     ----------
     gradient : Tensor
-        G, the derivative of 1/2 |r|^2.
+        G, the derivative of the loss, which is 1/2 |r|^2 unless it is another.
     curvature : Tensor
-        D, the diagonal of J^T J.
+        D, the diagonal of its Gauss-Newton matrix, J^T J.
     """
 
     gradient: Tensor
@@ -31,8 +32,12 @@ class Slopes(NamedTuple):
 
     @property
     def gain(self) -> Tensor:
-        """How much |r|^2 falls if the weight alone is set to its best value, G^2 / D."""
+        """By what twice the loss falls if the weight alone is set to its best value, G^2 / D."""
         return self.gradient.square() / self.curvature.clamp(min=_TINY)
+
+    def damped(self, amount: Tensor) -> Slopes:
+        """Return the same with `amount` added to the curvature."""
+        return self._replace(curvature=self.curvature + amount)
 
     @property
     def best(self) -> Tensor:
@@ -40,7 +45,9 @@ class Slopes(NamedTuple):
         return -self.gradient / self.curvature.clamp(min=_TINY)
 
 
-def slopes(net: SparseNet, rows: Rows, y: Tensor) -> tuple[list[Slopes], list[Slopes]]:
+def slopes(
+    net: SparseNet, rows: Rows, y: Tensor, datafit: Datafit = SQUARED
+) -> tuple[list[Slopes], list[Slopes]]:
     """Return the slopes of all weights between live units, and of all fresh units with one input.
 
     Returns
@@ -53,39 +60,48 @@ def slopes(net: SparseNet, rows: Rows, y: Tensor) -> tuple[list[Slopes], list[Sl
         with a negative one. Inputs of later layers are never negative.
     """
     n_layers = len(net.hidden)
-    live = [_zeros(edges, net) for edges in net.hidden]
+    live = [_zeros(edges, net) for edges in (*net.hidden, net.readout, net.linear)]
     fed = [*net.hidden[1:], net.readout]
     fresh = [
         _zeros(replace(into, n_targets=out.n_targets), net, double=number == 0)
         for number, (into, out) in enumerate(zip(net.hidden, fed, strict=True))
     ]
-    last, straight = _zeros(net.readout, net), _zeros(net.linear, net)
     for span, block in zip(rows.spans, rows.blocks, strict=True):
         through = net.forward(block)
-        residual = through.outputs - y[:, span]
-        for output, r in enumerate(residual):
-            back = [
-                sensitivity * active
-                for sensitivity, active in zip(
-                    net.sensitivities(through, output), through.active, strict=True
-                )
-            ]
-            for number in range(n_layers):
-                _add(live[number], back[number], r, through.inputs[number])
-                source = through.inputs[number]
-                if number == 0:
-                    source = torch.cat([source.clamp(min=0), (-source).clamp(min=0)])
-                if number + 1 < n_layers:
-                    _add(fresh[number], back[number + 1], r, source)
-                else:
-                    _add(fresh[number], None, r, source, output)
-            _add(last, None, r, through.inputs[-1], output)
-            _add(straight, None, r, block, output)
-    return [
-        *live,
-        *([] if net.fused else [last]),
-        *([straight] if net.linear_counts else []),
-    ], fresh
+        pulls, squares = _pulls_and_squares(net, through, y[:, span], datafit)
+        # The linear term feeds the outputs, as the readout does.
+        targets = [*range(n_layers + 1), n_layers]
+        for slope, source, at in zip(live, [*through.inputs, block], targets, strict=True):
+            _add(slope, pulls[at], squares[at], source)
+        for number, slope in enumerate(fresh):
+            source = through.inputs[number]
+            if number == 0:
+                source = torch.cat([source.clamp(min=0), (-source).clamp(min=0)])
+            _add(slope, pulls[number + 1], squares[number + 1], source)
+    *hidden, last, straight = live
+    readouts = [*([] if net.fused else [last]), *([straight] if net.linear_counts else [])]
+    return [*hidden, *readouts], fresh
+
+
+def _pulls_and_squares(
+    net: SparseNet, through: Forward, y: Tensor, datafit: Datafit
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the derivatives of the loss by what enters each unit, and then each output.
+
+    First and second ones, for each layer in shape (units, rows).
+    """
+
+    def deltas(weights: Tensor) -> list[Tensor]:
+        back = net.sensitivities(through, weights)
+        return [*(b * a for b, a in zip(back, through.active, strict=True)), weights]
+
+    z = through.outputs.T
+    pulls = deltas(datafit.gradient(z, y.T).T)
+    squares = [torch.zeros_like(pull) for pull in pulls]
+    for root in datafit.curvature_roots(z):
+        for square, delta in zip(squares, deltas(root.T), strict=True):
+            square.addcmul_(delta, delta)
+    return pulls, squares
 
 
 def _zeros(edges: Edges, net: SparseNet, *, double: bool = False) -> Slopes:
@@ -93,17 +109,16 @@ def _zeros(edges: Edges, net: SparseNet, *, double: bool = False) -> Slopes:
     return Slopes(net.values.new_zeros(shape), net.values.new_zeros(shape))
 
 
-def _add(to: Slopes, back: Tensor | None, r: Tensor, source: Tensor, output: int = 0) -> None:
-    """Add one block of rows; without `back`, the target is an output itself."""
-    if back is None:
-        to.gradient[output] += source @ r
-        to.curvature[output] += source.square().sum(dim=1)
-    else:
-        to.gradient.addmm_(back * r, source.T)
-        to.curvature.addmm_(back.square(), source.square().T)
+def _add(to: Slopes, pull: Tensor, square: Tensor, source: Tensor) -> None:
+    """Add one block of rows."""
+    to.gradient.addmm_(pull, source.T)
+    to.curvature.addmm_(square, source.square().T)
 
 
-def expand(net: SparseNet, rows: Rows, y: Tensor, count: int, max_fresh: int) -> SparseNet:
+def expand(
+    net: SparseNet, rows: Rows, y: Tensor, count: int, max_fresh: int, *,
+    datafit: Datafit = SQUARED, ridge: float = 0.0, first_linear: int = 0,
+) -> SparseNet:  # fmt: skip
     """Add the `count` weights of largest gain, between live units or by fresh units.
 
     A weight between live units starts at zero; a fresh unit, which counts as two weights if its
@@ -117,13 +132,22 @@ def expand(net: SparseNet, rows: Rows, y: Tensor, count: int, max_fresh: int) ->
     count : int
     max_fresh : int
         At most so many fresh units.
+    datafit : Datafit, optional
+    ridge : float, optional
+        Added to D, as a share of its mean over the present weights of the matrix: what few rows
+        see is no great gain.
+    first_linear : int, optional
+        The linear term, if it counts, gets no weights from inputs before this one.
     """
-    live, fresh = slopes(net, rows, y)
+    live, fresh = slopes(net, rows, y, datafit)
     layers = net.trained if net.linear_counts else net.trained[:-1]
     gains = []
     for edges, slope in zip(layers, live, strict=True):
-        gain = slope.gain
+        present = slope.curvature[edges.target, edges.source].sum() / max(edges.nnz, 1)
+        gain = slope.damped(ridge * present).gain
         gain[edges.target, edges.source] = 0
+        if edges is net.linear:
+            gain[:, :first_linear] = 0
         gains.append(gain.ravel())
     for number, slope in enumerate(fresh):
         last = number + 1 == len(net.hidden)

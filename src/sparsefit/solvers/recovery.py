@@ -9,19 +9,19 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor
 
-from sparsefit.core.network import Layer, Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.rows import Rows
 from sparsefit.core.setting import Setting
 from sparsefit.solvers.breathing import Breathing
 from sparsefit.solvers.certificate import certify
+from sparsefit.solvers.conversion import to_network
 from sparsefit.solvers.evidence import drop_unproven
 from sparsefit.solvers.growth import slopes
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
 from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
 from sparsefit.solvers.signs import resolve_signs, with_linear_pairs
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.solvers.sparse_net import SparseNet
 
 # Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
 _EXACT = 1e-13
@@ -226,24 +226,3 @@ def recover_network(
     info = {} if certificate is None else asdict(certificate)
     losses = (*history, result.loss / 2)
     return Fit(network, status, len(history), losses, info=info), result.net
-
-
-def to_network(net: SparseNet, setting: Setting) -> Network:
-    """Return the network with as many units in each hidden layer as the setting has."""
-    widths, layers = [net.hidden[0].n_sources, *[setting.hidden] * len(net.hidden)], []
-    for number, edges in enumerate(net.hidden):
-        wide = replace(edges, n_targets=setting.hidden)
-        constant_input = setting.bias and number == 0
-        layers.append(_layer(wide, widths[number], constant_input=constant_input))
-    linear = _layer(net.linear, widths[0], constant_input=setting.bias)
-    if not net.fused:
-        # The outputs have their bias in the last layer, as in any other network.
-        layers.append(Layer(_layer(net.readout, widths[-1]).weight, linear.bias))
-        linear = Layer(linear.weight)
-    return Network(tuple(layers), net.fused, skip=linear if setting.skip else None)
-
-
-def _layer(edges: Edges, n_inputs: int, *, constant_input: bool = False) -> Layer:
-    flat = (edges.target * n_inputs + edges.source).cpu().numpy()
-    values = edges.values.cpu().numpy()
-    return Layer.from_flat(flat, values, n_inputs, edges.n_targets, constant_input=constant_input)

@@ -10,8 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sparsefit.core.datafits import Datafit, Squared
 from sparsefit.core.rows import Rows
 
+SQUARED = Squared()
 # Narrower products of matrices gain nothing.
 _LEAST_WIDTH = 64
 
@@ -270,19 +272,26 @@ class SparseNet:
         blocks = [self.forward(block).outputs for block in rows.blocks]
         return torch.cat(blocks, dim=1) - y
 
-    def sensitivities(self, through: Forward, output: int) -> list[Tensor]:
-        """Return the derivative of an output by the units of each hidden layer, (units, rows)."""
-        back = self.readout.dense()[output][:, None].expand_as(through.active[-1])
+    def sensitivities(self, through: Forward, weights: Tensor) -> list[Tensor]:
+        """Return the derivative of a sum of outputs by the units of each hidden layer.
+
+        The outputs are weighted, in every row in its own way, by `weights`, (k, rows). What is
+        returned has shape (units, rows).
+        """
+        back = self.readout.dense().T @ weights
         found = [back]
         for number in range(len(self.hidden) - 1, 0, -1):
             back = self.hidden[number].dense().T @ (back * through.active[number])
             found.append(back)
         return found[::-1]
 
-    def jacobian(self, through: Forward, output: int) -> Tensor:
-        """Return the derivative of one output by all parameters, shape (p, rows)."""
+    def jacobian(self, through: Forward, weights: Tensor) -> Tensor:
+        """Return the derivative of a sum of outputs, weighted (k, rows), by all parameters.
+
+        Shape (p, rows).
+        """
         block, parts = through.inputs[0], []
-        for number, back in enumerate(self.sensitivities(through, output)):
+        for number, back in enumerate(self.sensitivities(through, weights)):
             edges = self.hidden[number]
             delta = back * through.active[number]
             parts.append(through.inputs[number][edges.source] * delta[edges.target])
@@ -290,7 +299,7 @@ class SparseNet:
         if not self.fused:
             readouts.insert(0, (self.readout, through.inputs[-1]))
         for edges, features in readouts:
-            parts.append(features[edges.source] * (edges.target == output)[:, None])
+            parts.append(features[edges.source] * weights[edges.target])
         return torch.cat(parts)
 
     def _features(self, through: Forward) -> tuple[Tensor, Tensor, Tensor]:
@@ -314,25 +323,29 @@ class SparseNet:
             weights.append(eye[readout.target])
         return torch.cat(features), torch.cat(places), torch.cat(weights)
 
-    def normal_equations(self, rows: Rows, y: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Return J^T J (p, p), J^T r (p,) and |r|^2 for the residual r = f(X) - y (k, n).
+    def normal_equations(
+        self, rows: Rows, y: Tensor, datafit: Datafit = SQUARED
+    ) -> tuple[Tensor, Tensor, float]:
+        """Return J^T H J (p, p), J^T r (p,) and twice the loss, for outputs z = f(X) (k, n).
+
+        r and H are the first and second derivative of the loss by z. For the squared loss they
+        are f(X) - y and the identity, and twice the loss is |r|^2.
 
         One block of rows at a time: beyond the p^2 numbers of the result, memory is that of p
         features on one block.
         """
-        if len(self.hidden) == 1:
+        if len(self.hidden) == 1 and datafit is SQUARED:
             return self._shallow_equations(rows, y)
         p = len(self.values)
         gram, gradient = self.values.new_zeros(p, p), self.values.new_zeros(p)
         total = self.values.new_zeros(())
         for span, block in zip(rows.spans, rows.blocks, strict=True):
             through = self.forward(block)
-            residual = through.outputs - y[:, span]
-            total += residual.square().sum()
-            for output in range(self.n_outputs):
-                part = self.jacobian(through, output)
-                _add_lower(gram, part)
-                gradient += part @ residual[output]
+            z, targets = through.outputs.T, y[:, span].T
+            total += 2 * datafit.value(z, targets)
+            gradient += self.jacobian(through, datafit.gradient(z, targets).T).sum(dim=1)
+            for root in datafit.curvature_roots(z):
+                _add_lower(gram, self.jacobian(through, root.T))
         return _mirrored(gram), gradient, float(total)
 
     def _shallow_equations(self, rows: Rows, y: Tensor) -> tuple[Tensor, Tensor, float]:

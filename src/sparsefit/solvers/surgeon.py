@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from sparsefit.core.datafits import Datafit
 from sparsefit.core.rows import Rows
-from sparsefit.solvers.levenberg_marquardt import Refit, refit, without_scalings
-from sparsefit.solvers.sparse_net import SparseNet
+from sparsefit.solvers.levenberg_marquardt import refit, without_scalings
+from sparsefit.solvers.sparse_net import SQUARED, SparseNet
 
 _RIDGE = 1e-10
 _TINY = 1e-300
@@ -29,12 +33,15 @@ def contract(
     nnz: int,
     max_units: int,
     *,
+    refitted: Callable[[SparseNet], SparseNet] | None = None,
     share: float = 0.3,
-    steps: int = 2,
-) -> Refit:
+    least: float = 0.0,
+    ridge: float = 0.0,
+    datafit: Datafit = SQUARED,
+) -> SparseNet:
     """Drop weights in stages until at most `nnz` weights and `max_units` units a layer are left.
 
-    A stage drops `share` of what is too much, or more where the quadratic model promises that the
+    A stage drops a share of what is too much, or more where the quadratic model promises that the
     loss hardly rises, and refits what is left.
 
     Parameters
@@ -44,23 +51,32 @@ def contract(
     rows : Rows
     y : Tensor of shape (k, n)
     nnz, max_units : int
-    share : float, optional
-    steps : int, optional
-        Levenberg-Marquardt steps after each stage.
+    refitted : callable, optional
+        What is done after each stage; default two Levenberg-Marquardt steps.
+    share, least : float, optional
+        A stage drops `share` of what is too much, and no less than the share `least` of all.
+    ridge : float, optional
+        Added to the diagonal of K, as a share of its mean: a belief that weights are small.
+    datafit : Datafit, optional
     """
-    result = Refit(net, float("inf"))
+    if refitted is None:
+        refitted = partial(_two_steps, rows=rows, y=y)
     while net.n_weights > nnz or net.n_units > max_units:
         net = net.balanced()
-        gram, _, total = net.normal_equations(rows, y)
+        gram, _, total = net.normal_equations(rows, y, datafit)
+        gram.diagonal().add_(ridge * gram.diagonal().mean())
         inverse = _inverse(without_scalings(net, gram))
         if net.n_weights > nnz:
-            drop = _least(net, inverse, nnz, share, slack(rows.n) * total)
+            first = max(int(share * (net.n_weights - nnz)), int(least * net.n_weights), 1)
+            drop = _least(net, inverse, nnz, first, slack(rows.n) * total)
         else:
             drop = _least_unit(net, inverse)
-        net = remove(net, inverse, drop)
-        result = refit(net, rows, y, steps=steps, gain=0.01)
-        net = result.net
-    return result
+        net = refitted(remove(net, inverse, drop))
+    return net
+
+
+def _two_steps(net: SparseNet, rows: Rows, y: Tensor) -> SparseNet:
+    return refit(net, rows, y, steps=2, gain=0.01).net
 
 
 def saliencies(net: SparseNet, rows: Rows, y: Tensor) -> Tensor:
@@ -73,14 +89,16 @@ def _saliencies(net: SparseNet, inverse: Tensor) -> Tensor:
     return (net.values.square() / inverse.diagonal())[: net.n_weights]
 
 
-def _least(net: SparseNet, inverse: Tensor, nnz: int, share: float, free: float) -> Tensor:
+def _least(net: SparseNet, inverse: Tensor, nnz: int, first: int, free: float) -> Tensor:
     """Return the positions to drop now: greedily those of least w^2 / [K^-1]_ii.
+
+    They are `first`, or more as long as their costs stay below `free` together.
 
     After each drop the costs of the others are those of the quadratic model without it: of two
     equal units each can be spared, but not both.
     """
     excess = net.n_weights - nnz
-    first = max(1, int(share * excess))
+    first = min(first, excess)
     cost = _saliencies(net, inverse)
     n_free = int((cost.sort().values.cumsum(0) < free).sum())
     n_candidates = min(2 * max(first, min(n_free, excess)) + 10, len(cost))
