@@ -43,6 +43,31 @@ def test_a_polished_network_has_the_same_budget_and_a_lower_loss(loss, bias, ski
     assert any(layer.bias is not None for layer in polished.network.layers) is bias
 
 
+def test_the_option_gives_the_polished_network_and_the_same_one_each_time():
+    problem = classes()
+    _, polished = QUICK.fits(problem, 24, SETTING)
+    for _ in range(2):
+        [(_, fit)] = replace(QUICK, polish=True).path(problem, [24], SETTING)
+        np.testing.assert_array_equal(
+            fit.network.predict(problem.X), polished.network.predict(problem.X)
+        )
+
+
+def test_a_dense_network_has_nothing_to_polish():
+    assert len(list(QUICK.fits(classes(), 10_000, SETTING))) == 1
+
+
+def test_what_cannot_be_polished_is_refused_and_auto_does_without(monkeypatch):
+    problem, deep = classes(n=100), replace(SETTING, bias=True, layers=2)
+    with pytest.raises(SparsefitError, match="--polish: the biases of a second hidden layer"):
+        next(replace(QUICK, polish=True).path(problem, [24], deep))
+    with pytest.raises(SparsefitError, match="--polish: 10000000 weights take"):
+        next(replace(QUICK, polish=True).path(problem, [10_000_000], SETTING))
+    monkeypatch.setattr(auto, "FisherPruning", lambda **given: replace(QUICK, **given))
+    [(_, fit)] = Auto().path(problem, [24], deep)
+    assert fit.info["picked"] == "fisher-gmp"
+
+
 @pytest.mark.parametrize("helps", [True, False])
 def test_auto_polishes_if_held_out_rows_say_so(helps, monkeypatch):
     problem, losses = classes(), iter([1.0, 0.9] if helps else [1.0, 1.1])
