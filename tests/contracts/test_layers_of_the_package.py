@@ -11,7 +11,7 @@ import sparsefit
 
 ROOT = Path(sparsefit.__file__).parent
 ORDER = [
-    {"core"}, {"models"}, {"solvers"}, {"nn"}, {"nets"}, {"methods"},
+    {"core"}, {"predictor"}, {"models"}, {"solvers"}, {"nn"}, {"nets"}, {"methods"},
     {"data"}, {"tasks"}, {"study"}, {"experiments"}, {"figures"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

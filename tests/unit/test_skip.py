@@ -9,7 +9,8 @@ import torch
 from safetensors import safe_open
 
 from sparsefit.core.errors import DataError
-from sparsefit.core.network import FORMAT_VERSION, Layer, Network
+from sparsefit.core.network import Layer, Network
+from sparsefit.core.network_file import FORMAT_VERSION
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.support import support_overlap
@@ -82,7 +83,7 @@ def test_files_without_one_are_as_they_were_and_those_with_one_say_so(network, t
 
 
 def test_a_newer_format_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("sparsefit.core.network.FORMAT_VERSION", FORMAT_VERSION + 1)
+    monkeypatch.setattr("sparsefit.core.network_file.FORMAT_VERSION", FORMAT_VERSION + 1)
     networks()["fused"].save(tmp_path / "net")
     monkeypatch.undo()
     with pytest.raises(DataError, match="newer version"):

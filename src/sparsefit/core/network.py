@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from sparsefit.core.errors import DataError
 from sparsefit.core.gates import RandomGates
 
-FORMAT = "sparsefit-network"
-# Files of networks without a skip connection are as version 1 wrote them, and say so.
-FORMAT_VERSION = 2
 _PREDICT_BYTES = 32 * 2**20
 
 
@@ -229,21 +223,9 @@ class Network:
 
     def save(self, path: Path) -> None:
         """Write the network as safetensors: indices and values of the nonzeros, and a header."""
-        from safetensors.numpy import save_file
+        from sparsefit.core.network_file import write_network
 
-        header = {
-            "format": FORMAT,
-            "version": 1 if self.skip is None else FORMAT_VERSION,
-            "fused": self.fused,
-            "gates": None if self.gates is None else [self.gates.seed, self.gates.n_inputs],
-            "shapes": [_shape(layer) for layer in self.layers],
-        } | ({} if self.skip is None else {"skip": _shape(self.skip)})
-        tensors: dict[str, np.ndarray] = {}
-        for number, layer in enumerate(self.layers):
-            tensors |= _to_tensors(str(number), layer)
-        if self.skip is not None:
-            tensors |= _to_tensors("skip", self.skip)
-        save_file(tensors, path, metadata={"sparsefit": json.dumps(header, sort_keys=True)})
+        write_network(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Network:
@@ -254,46 +236,6 @@ class Network:
         DataError
             If the file is not one, is damaged, or is of a newer format.
         """
-        from safetensors import SafetensorError, safe_open
+        from sparsefit.core.network_file import read_network
 
-        try:
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {}).get("sparsefit", "{}"))
-                if header.get("format") != FORMAT:
-                    raise DataError(f"{path} is not a network file of sparsefit")
-                if header["version"] > FORMAT_VERSION:
-                    raise DataError(f"{path} was written by a newer version of sparsefit")
-                shapes = enumerate(header["shapes"])
-                layers = tuple(_read_layer(file, str(number), shape) for number, shape in shapes)
-                gates = RandomGates(*header["gates"]) if header["gates"] else None
-                skip = _read_layer(file, "skip", header["skip"]) if "skip" in header else None
-                return cls(layers, bool(header["fused"]), gates, skip)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise DataError(f"{path} cannot be read as a network: {error}") from error
-
-
-def _shape(layer: Layer) -> list[int | bool]:
-    return [layer.n_inputs, layer.n_units, layer.bias is not None]
-
-
-def _to_tensors(name: str, layer: Layer) -> dict[str, np.ndarray]:
-    by_unit = layer.weight.tocoo()
-    flat = by_unit.col.astype(np.int64) * layer.n_inputs + by_unit.row
-    order = np.argsort(flat)
-    tensors = {f"{name}.indices": flat[order], f"{name}.values": by_unit.data[order]}
-    if layer.bias is not None:
-        tensors[f"{name}.bias.indices"] = np.flatnonzero(layer.bias)
-        tensors[f"{name}.bias.values"] = layer.bias[layer.bias != 0]
-    return tensors
-
-
-def _read_layer(file: object, name: str, shape: Sequence[int]) -> Layer:
-    n_inputs, n_units, has_bias = shape
-    get = file.get_tensor  # type: ignore[attr-defined]
-    indices, values = get(f"{name}.indices"), get(f"{name}.values")
-    layer = Layer.from_flat(indices, values, n_inputs, n_units)
-    if not has_bias:
-        return layer
-    bias = np.zeros(n_units, dtype=values.dtype)
-    bias[get(f"{name}.bias.indices")] = get(f"{name}.bias.values")
-    return Layer(layer.weight, bias)
+        return read_network(path)[0]

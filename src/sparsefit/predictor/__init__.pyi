@@ -1,0 +1,2 @@
+from .columns import Column as Column
+from .predictor import Predictor as Predictor

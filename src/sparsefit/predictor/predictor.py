@@ -1,0 +1,196 @@
+"""A fitted network with all that leads from the columns of a table to an answer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sparsefit.core.errors import DataError
+from sparsefit.core.network import Network
+from sparsefit.core.network_file import read_network, write_network
+from sparsefit.predictor.columns import Column
+
+Link = Literal["identity", "logistic", "softmax"]
+_ROWS_PER_BLOCK = 8192
+_KEY = "predictor"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Predictor:
+    """A network, the columns that it reads, and what its outputs mean.
+
+    Attributes
+    ----------
+    network : Network
+        From the inputs that the columns become to the outputs.
+    columns : tuple of Column
+        In the order of a row.
+    targets : tuple of str
+        For regression the name of each output; for classes the name of the one target.
+    classes : tuple of str
+        Labels by output; empty for regression. With two classes and one output, the output is
+        the log odds of the second.
+    intercepts : tuple of float
+        Added to the outputs of the network; empty for none.
+
+    Examples
+    --------
+    >>> from sparsefit.core.network import Layer
+    >>> network = Network((Layer(np.array([[2.0], [0.0]])),), fused=True)
+    >>> columns = (Column(name="age", mean=40.0, scale=10.0), Column(name="height"))
+    >>> model = Predictor(network=network, columns=columns, targets=("y",), intercepts=(5.0,))
+    >>> model.outputs(np.array([[50.0, 1.8], [40.0, 1.7]])).tolist()
+    [[7.0], [5.0]]
+    """
+
+    network: Network
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    intercepts: tuple[float, ...] = ()
+
+    @property
+    def link(self) -> Link:
+        """What turns outputs into an answer."""
+        if not self.classes:
+            return "identity"
+        return "softmax" if self.network.n_outputs > 1 else "logistic"
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The first input that each column becomes, and last the number of inputs."""
+        return [0, *itertools.accumulate(column.n_inputs for column in self.columns)]
+
+    @cached_property
+    def input_names(self) -> list[str]:
+        """Names of the inputs of the network."""
+        return [name for column in self.columns for name in column.input_names]
+
+    @cached_property
+    def live_inputs(self) -> np.ndarray:
+        """The inputs that have a weight, increasing."""
+        first, skip = self.network.layers[0], self.network.skip
+        used = [layer.weight.indices for layer in (first, skip) if layer is not None]
+        return np.unique(np.concatenate(used))
+
+    @cached_property
+    def live_columns(self) -> list[int]:
+        """The columns that become an input with a weight."""
+        places = np.searchsorted(self.starts, self.live_inputs, side="right") - 1
+        return sorted(set(places.tolist()))
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        """Return the inputs of the network, (n, n_inputs); those without a weight are left zero.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, n_columns)
+            See `Column.encode`.
+        """
+        X = np.zeros((len(rows), self.starts[-1]), dtype=rows.dtype)
+        for at in self.live_columns:
+            X[:, self.starts[at] : self.starts[at + 1]] = self.columns[at].encode(rows[:, at])
+        return X
+
+    def outputs(self, rows: np.ndarray) -> np.ndarray:
+        """Return values, or scores of the classes, (n, n_outputs).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, n_columns)
+            See `Column.encode`.
+        """
+        blocks = (rows[i : i + _ROWS_PER_BLOCK] for i in range(0, len(rows), _ROWS_PER_BLOCK))
+        parts = [self.network.predict(self.encode(block)) for block in blocks]
+        z = np.concatenate(parts) if parts else np.zeros((0, self.network.n_outputs))
+        return z + np.array(self.intercepts) if self.intercepts else z
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, (n, n_classes), from what `outputs` returns."""
+        from scipy.special import expit, softmax
+
+        if self.link == "softmax":
+            return np.asarray(softmax(outputs, axis=1))
+        second = expit(outputs)
+        return np.hstack([1 - second, second])
+
+    def class_numbers(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the number of the most probable class, (n,), from what `outputs` returns."""
+        if self.link == "softmax":
+            return np.asarray(outputs.argmax(axis=1))
+        return (outputs[:, 0] > 0).astype(np.int64)
+
+    def save(self, path: Path) -> None:
+        """Write the model as safetensors: the nonzeros, and a JSON header with all else.
+
+        `Network.load` reads the network of such a file.
+        """
+        header = {
+            "columns": [asdict(column) for column in self.columns],
+            "targets": self.targets,
+            "classes": self.classes,
+            "intercepts": self.intercepts,
+        }
+        write_network(self.network, path, {_KEY: header})
+
+    @classmethod
+    def load(cls, path: Path) -> Predictor:
+        """Read a model that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is not one, is damaged, or does not fit together.
+        """
+        network, whole = read_network(path)
+        header = whole.get(_KEY)
+        if header is None:
+            raise DataError(f"{path} is a network without columns, not a model of 'sparsefit fit'")
+        try:
+            columns = tuple(
+                Column(
+                    name=str(entry["name"]), mean=float(entry["mean"]),
+                    scale=float(entry["scale"]), levels=_strings(entry["levels"]),
+                )
+                for entry in header["columns"]
+            )  # fmt: skip
+            model = cls(
+                network=network, columns=columns, targets=_strings(header["targets"]),
+                classes=_strings(header["classes"]),
+                intercepts=tuple(float(value) for value in header["intercepts"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path} cannot be read as a model: {error}") from error
+        if problem := model._misfit():
+            raise DataError(f"{path} cannot be read as a model: {problem}")
+        return model
+
+    def _misfit(self) -> str:
+        """Return what does not fit together, or nothing."""
+        k = self.network.n_outputs
+        if self.starts[-1] != self.network.n_inputs:
+            return (
+                f"its columns are {self.starts[-1]} inputs, its network has {self.network.n_inputs}"
+            )
+        if self.classes and k != len(self.classes) and (k, len(self.classes)) != (1, 2):
+            return f"it has {len(self.classes)} classes and {k} outputs"
+        if len(self.targets) != (1 if self.classes else k):
+            return f"it has {len(self.targets)} targets and {k} outputs"
+        if self.intercepts and len(self.intercepts) != k:
+            return f"it has {len(self.intercepts)} intercepts and {k} outputs"
+        values = [value for c in self.columns for value in (c.mean, c.scale)]
+        if not np.isfinite([*values, *self.intercepts]).all():
+            return "a number is not finite"
+        return "" if all(column.scale > 0 for column in self.columns) else "a scale is not positive"
+
+
+def _strings(values: Sequence[object]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"expected a list of texts, got {values!r}")
+    return tuple(str(value) for value in values)
