@@ -18,6 +18,16 @@ class SparsefitError(Exception):
     """
 
 
+class ParameterError(SparsefitError, ValueError):
+    """An argument of a Python call has a value that is not allowed.
+
+    Examples
+    --------
+    >>> isinstance(ParameterError("nnz must be an integer >= 1, got 0"), ValueError)
+    True
+    """
+
+
 class OptionError(SparsefitError):
     """A named option has a value that is not allowed.
 

@@ -70,6 +70,10 @@ class Layer:
         biases = 0 if self.bias is None else int(np.count_nonzero(self.bias))
         return int(self.weight.nnz) + biases
 
+    def times(self, scale: float) -> Layer:
+        """Return the layer with its weights and biases times `scale`."""
+        return Layer(self.weight * scale, None if self.bias is None else self.bias * scale)
+
     def scaled(self, scale: float) -> Layer:
         """Return the layer with its weights, but not its biases, times `scale`."""
         return Layer(self.weight * scale, self.bias)
@@ -166,6 +170,19 @@ class Network:
         first, *others = self.layers
         skip = self.skip and self.skip.scaled(scale)
         return replace(self, layers=(first.scaled(scale), *others), skip=skip)
+
+    def times(self, scale: float) -> Network:
+        """Return the network whose outputs are `scale` > 0 times those of this one.
+
+        Examples
+        --------
+        >>> network = Network((Layer(np.array([[2.0]])),), fused=True)
+        >>> network.times(10.0).predict(np.array([[1.0]])).tolist()
+        [[20.0]]
+        """
+        *others, last = self.layers
+        skip = self.skip and self.skip.times(scale)
+        return replace(self, layers=(*others, last.times(scale)), skip=skip)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Evaluate the network, using its nonzeros only.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -44,6 +44,8 @@ class Problem:
         Shape in which a column of outputs is an image, or empty.
     info : dict
         Facts on the data that go into the row, by name.
+    sample_weight : ndarray of shape (n,), optional
+        What each row counts for, > 0; a row of weight 2 is as good as two.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class Problem:
     truth: Network | None = None
     image_shape: tuple[int, ...] = ()
     info: dict[str, Any] = field(default_factory=dict)
+    sample_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no method can use."""
@@ -74,6 +77,24 @@ class Problem:
                 # A sum is finite exactly if all terms are, short of overflow, and needs no copy.
                 if not np.isfinite(array.sum()) and not np.isfinite(array).all():
                     raise DataError(f"{label} holds NaN or infinity")
+
+    @property
+    def relative_weight(self) -> np.ndarray | None:
+        """`sample_weight` over its mean."""
+        return (
+            None if self.sample_weight is None else self.sample_weight / self.sample_weight.mean()
+        )
+
+    def take(self, index: np.ndarray) -> Problem:
+        """Return the problem on some of its rows.
+
+        Examples
+        --------
+        >>> Problem(np.eye(3), np.ones((3, 1))).take(np.array([0, 2])).X.shape
+        (2, 3)
+        """
+        weight = None if self.sample_weight is None else self.sample_weight[index]
+        return replace(self, X=self.X[index], y=self.y[index], sample_weight=weight)
 
     @property
     def n_features(self) -> int:

@@ -24,6 +24,9 @@ class Rows:
         Precision of the blocks.
     device : torch.device or str, optional
         Where the blocks live.
+    weights : ndarray of shape (n,), optional
+        Rows are multiplied by the square roots, the constant input too. Multiply targets as well,
+        and squared errors are weighted: relu(c z) = c relu(z).
 
     Examples
     --------
@@ -39,8 +42,10 @@ class Rows:
         bias: bool = False,
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
+        weights: np.ndarray | None = None,
     ):
         self.X, self.bias, self.dtype, self.device = X, bias, dtype, torch.device(device)
+        self.weights = weights
 
     @property
     def n(self) -> int:
@@ -60,14 +65,20 @@ class Rows:
     @cached_property
     def blocks(self) -> list[Tensor]:
         """Blocks of shape (d, rows): inputs are rows here, so that picking inputs is a copy."""
-        return [self._block(self.X[span]) for span in self.spans]
+        return [self._block(span) for span in self.spans]
 
-    def _block(self, x: np.ndarray) -> Tensor:
+    def _block(self, span: slice) -> Tensor:
+        x = self.X[span]
         block = torch.empty(self.d, len(x), dtype=self.dtype, device=self.device)
         block[: x.shape[1]] = torch.tensor(x.T)
         block[x.shape[1] :] = 1
+        if self.weights is not None:
+            block *= torch.from_numpy(np.sqrt(self.weights[span])).to(block)
         return block
 
     def take(self, index: np.ndarray) -> Rows:
         """Return the rows at `index`, in that order."""
-        return Rows(self.X[index], bias=self.bias, dtype=self.dtype, device=self.device)
+        weights = None if self.weights is None else self.weights[index]
+        return Rows(
+            self.X[index], bias=self.bias, dtype=self.dtype, device=self.device, weights=weights
+        )

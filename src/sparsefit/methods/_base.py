@@ -39,6 +39,8 @@ class Method(Options):
         True if one call of `path` serves several budgets with shared work.
     recovers_vectors : bool
         True if the method also recovers sparse vectors from measurements.
+    takes_weights : bool
+        True if rows may have weights.
     """
 
     name: ClassVar[str]
@@ -48,6 +50,7 @@ class Method(Options):
     uses_budget: ClassVar[bool] = True
     shares_path: ClassVar[bool] = False
     recovers_vectors: ClassVar[bool] = False
+    takes_weights: ClassVar[bool] = False
 
     def check(self, problem: AnyProblem) -> None:
         """Raise `SparsefitError` if the method cannot fit this kind of problem."""
@@ -58,6 +61,11 @@ class Method(Options):
             raise SparsefitError(
                 f"method {self.name!r} fits networks; this task is a sparse vector, "
                 f"which methods {', '.join(able)} recover"
+            )
+        if getattr(problem, "sample_weight", None) is not None and not self.takes_weights:
+            able = [name for name, cls in list_methods().items() if cls.takes_weights]
+            raise SparsefitError(
+                f"method {self.name!r} takes no sample weights; methods {', '.join(able)} do"
             )
 
     def path(

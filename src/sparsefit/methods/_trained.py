@@ -24,6 +24,7 @@ class TrainedMethod(Method):
     """Options of methods that train with Adam, and the trainer that they make."""
 
     default_dtype: ClassVar[Literal["float32", "float64"]] = "float32"
+    takes_weights: ClassVar[bool] = True
 
     epochs: int | None = option(
         None,

@@ -41,6 +41,7 @@ class Auto(Method):
 
     name: ClassVar[str] = "auto"
     version: ClassVar[int] = 2
+    takes_weights: ClassVar[bool] = True
 
     small: int = option(
         2000,
@@ -82,9 +83,8 @@ class Auto(Method):
             return plain, setting
         order = np.random.default_rng(setting.seed).permutation(len(problem.X))
         held, rest = order[:n_held], np.sort(order[n_held:])
-        part = replace(problem, X=problem.X[rest], y=problem.y[rest])
         losses = [
-            nets.mean_loss(fit.network, problem, held)
-            for fit in polished.fits(part, nnz, setting.part(0.0, 0.45))
+            nets.mean_loss(fit.network, problem.take(held))
+            for fit in polished.fits(problem.take(rest), nnz, setting.part(0.0, 0.45))
         ]
         return polished if losses[-1] < losses[0] else plain, setting.part(0.45, 1.0)

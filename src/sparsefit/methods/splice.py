@@ -43,6 +43,7 @@ class Splice(Method):
     """
 
     name: ClassVar[str] = "splice"
+    takes_weights: ClassVar[bool] = True
 
     restarts: int | None = option(
         None,

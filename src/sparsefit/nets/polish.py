@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.memory import total_bytes
-from sparsefit.core.rows import Rows
 from sparsefit.core.setting import Setting
 from sparsefit.nets.train import Trainer
 from sparsefit.solvers.conversion import from_network, to_network
+from sparsefit.solvers.equations import as_rows
 from sparsefit.solvers.growth import expand
 from sparsefit.solvers.sparse_net import SparseNet
 from sparsefit.solvers.surgeon import contract
@@ -102,8 +98,8 @@ class Polish:
         return loss
 
     def _breathe(self, net: SparseNet, nnz: int, trainer: Trainer, setting: Setting) -> SparseNet:
-        rows, y = _sample(trainer, setting)
-        datafit = DATAFITS[trainer.problem.loss]()
+        problem = replace(trainer.problem, X=trainer.problem.X * trainer.scale)
+        rows, y, datafit = as_rows(problem, replace(setting, dtype="float64"), most=_MOST_ROWS)
 
         def refitted(net: SparseNet) -> SparseNet:
             return _trained(net, trainer, setting, self.stage_steps, self.stage_rate)[0]
@@ -120,19 +116,6 @@ class Polish:
             net, rows, y, nnz, setting.hidden, refitted=refitted, share=0.0, least=self.stage,
             ridge=self.drop_ridge, datafit=datafit,
         )  # fmt: skip
-
-
-def _sample(trainer: Trainer, setting: Setting) -> tuple[Rows, Tensor]:
-    """Return rows to find curvature on, and what the outputs should be there, (k, n)."""
-    index = np.arange(len(trainer.X))
-    if len(index) > _MOST_ROWS:
-        draw = np.random.default_rng(setting.seed)
-        index = np.sort(draw.choice(index, _MOST_ROWS, replace=False))
-    X, y = trainer.X[index].double(), trainer.y[index]
-    if trainer.problem.loss == "softmax":
-        y = functional.one_hot(y, trainer.problem.n_outputs)
-    rows = Rows(X.cpu().numpy(), bias=setting.bias, dtype=torch.float64, device=setting.device)
-    return rows, y.double().T
 
 
 def _trained(

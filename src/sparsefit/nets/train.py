@@ -101,7 +101,9 @@ class Trainer:
         self.y = torch.tensor(problem.y, device=device)
         if problem.loss != "softmax":
             self.y = self.y.to(dtype)
-        self.problem, self.loss = problem, LOSSES[problem.loss]
+        weight = problem.relative_weight
+        self.weight = None if weight is None else torch.tensor(weight, dtype=dtype, device=device)
+        self.problem = problem
         self.batches = Batches(len(self.X), protocol.batch_size, setting.seed)
         self.epochs = protocol.epochs or math.ceil(protocol.steps / self.batches.per_epoch)
         self.total_steps = self.epochs * self.batches.per_epoch
@@ -179,7 +181,8 @@ class Trainer:
         X = self.X[rows]
         if self.protocol.input_dropout:
             X = functional.dropout(X, self.protocol.input_dropout)
-        loss = self.loss(self.net(X), self.y[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        loss = _mean_loss(self.problem, self.net(X), self.y[rows], weight)
         loss.backward()
         return loss
 
@@ -194,19 +197,30 @@ class Trainer:
         return protocol.lr * rate
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+LOSSES: dict[str, Callable[..., Tensor]] = {
     "squared": functional.mse_loss,
     "logistic": functional.binary_cross_entropy_with_logits,
     "softmax": functional.cross_entropy,
 }
 
 
-def mean_loss(network: Network, problem: Problem, index: np.ndarray) -> float:
-    """Return the mean loss of a network on some of the rows of a problem."""
-    z = torch.from_numpy(network.predict(problem.X[index]))
-    y = torch.from_numpy(problem.y[index])
+def _mean_loss(problem: Problem, z: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    loss = LOSSES[problem.loss]
+    if weight is None:
+        return loss(z, y)
+    by_row = loss(z, y, reduction="none").reshape(len(z), -1).mean(dim=1)
+    return (weight * by_row).mean()
+
+
+def mean_loss(network: Network, problem: Problem) -> float:
+    """Return the mean loss of a network on the rows of a problem."""
+    z = torch.from_numpy(network.predict(problem.X))
+    y = torch.from_numpy(problem.y)
     y = y if problem.loss == "softmax" else y.to(z.dtype)
-    return float(LOSSES[problem.loss](z, y))
+    weight = problem.relative_weight
+    return float(
+        _mean_loss(problem, z, y, None if weight is None else torch.from_numpy(weight).to(z))
+    )
 
 
 def all_ones(net: nn.Module) -> list[Tensor]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparsefit.core.datafits import Datafit
 from sparsefit.core.rows import Rows
-from sparsefit.solvers.sparse_net import SparseNet
+from sparsefit.solvers.sparse_net import SQUARED, SparseNet
 
 # Added to the diagonal of a Gram matrix relative to it, so that equal features do no harm.
 RIDGE = 1e-12
@@ -23,7 +24,7 @@ class Refit:
     ----------
     net : SparseNet
     loss : float
-        Mean square of the residual over rows and outputs.
+        Mean square of the residual over rows and outputs, or what else is minimised.
     n_steps : int
         Gauss-Newton systems solved.
     """
@@ -39,9 +40,10 @@ def mean_square(net: SparseNet, rows: Rows, y: Tensor) -> float:
 
 
 def refit(
-    net: SparseNet, rows: Rows, y: Tensor, *, steps: int, enough: float = 0.0, gain: float = 0.0
-) -> Refit:
-    """Minimise |f(X) - y|^2 over the present weights by Levenberg-Marquardt.
+    net: SparseNet, rows: Rows, y: Tensor, *, steps: int, enough: float = 0.0, gain: float = 0.0,
+    datafit: Datafit = SQUARED, alpha: float = 0.0,
+) -> Refit:  # fmt: skip
+    """Minimise |f(X) - y|^2, or another loss, over the present weights by Levenberg-Marquardt.
 
     Each step solves (J^T J + mu diag(J^T J)) delta = -J^T r. The damping mu falls after a step
     that lowers the loss and grows after one that does not, which is not taken.
@@ -57,6 +59,9 @@ def refit(
         Stop at this mean square.
     gain : float, optional
         Stop after a step that lowers the loss by less than this share of it.
+    datafit : Datafit, optional
+    alpha : float, optional
+        Ridge: alpha |w|^2 is added to twice the mean loss.
 
     References
     ----------
@@ -67,8 +72,13 @@ def refit(
         if len(net.values) == 0:
             break
         net = net.balanced()
-        gram, gradient, total = net.normal_equations(rows, y)
+        gram, gradient, total = net.normal_equations(rows, y, datafit)
         gram = without_scalings(net, gram)
+        if alpha:
+            weight = alpha * y.numel()
+            gram.diagonal().add_(weight)
+            gradient += weight * net.values
+            total += weight * float(net.values.square().sum())
         loss = total / y.numel()
         if loss <= enough:
             return Refit(net, loss, taken)
@@ -78,7 +88,7 @@ def refit(
         taken += 1
         while better is None and damping < _MOST_DAMPING:
             candidate = net.with_values(net.values - damped_solve(gram, gradient, damping))
-            trial = mean_square(candidate, rows, y)
+            trial = _objective(candidate, rows, y, datafit, alpha)
             if trial < loss:
                 better = candidate
                 damping = max(damping / 10, _LEAST_DAMPING)
@@ -87,7 +97,17 @@ def refit(
         if better is None:
             return Refit(net, loss, taken)
         net, loss = better, trial
-    return Refit(net, mean_square(net, rows, y) if loss == float("inf") else loss, taken)
+    if loss == float("inf"):
+        loss = _objective(net, rows, y, datafit, alpha)
+    return Refit(net, loss, taken)
+
+
+def _objective(net: SparseNet, rows: Rows, y: Tensor, datafit: Datafit, alpha: float) -> float:
+    penalty = alpha * float(net.values.square().sum())
+    if datafit is SQUARED:
+        return mean_square(net, rows, y) + penalty
+    outputs = net.residuals(rows, torch.zeros_like(y))
+    return 2 * float(datafit.value(outputs.T, y.T)) / y.numel() + penalty
 
 
 def without_scalings(net: SparseNet, gram: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from sparsefit.core.setting import Setting
 from sparsefit.solvers.breathing import Breathing
 from sparsefit.solvers.certificate import certify
 from sparsefit.solvers.conversion import to_network
+from sparsefit.solvers.equations import as_rows
 from sparsefit.solvers.evidence import drop_unproven
 from sparsefit.solvers.growth import slopes
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
@@ -201,9 +202,7 @@ def recover_network(
     net : SparseNet
         The same network, to begin a smaller budget with.
     """
-    dtype = getattr(torch, str(setting.dtype))
-    rows = Rows(problem.X, bias=setting.bias, dtype=dtype, device=setting.device)
-    y = torch.tensor(problem.y.T, dtype=dtype, device=setting.device).contiguous()
+    rows, y, _ = as_rows(problem, setting)
     history: list[float] = []
 
     def report(attempt: int, loss: float) -> None:

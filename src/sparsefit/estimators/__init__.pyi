@@ -1,0 +1,2 @@
+from .classifier import SparseMLPClassifier as SparseMLPClassifier
+from .regressor import SparseMLPRegressor as SparseMLPRegressor

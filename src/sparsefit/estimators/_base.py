@@ -1,0 +1,259 @@
+"""What the estimators share: parameters, the way to a fit, and what is read off it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sparsefit.core.errors import ParameterError
+from sparsefit.core.network import Layer, Network
+from sparsefit.core.problem import Loss, Problem
+from sparsefit.core.result import Fit
+from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
+from sparsefit.estimators._merge import merge_rows
+from sparsefit.estimators._ridge import with_ridge
+from sparsefit.estimators._validation import ALPHAS, choose
+from sparsefit.methods import Method, find_method
+from sparsefit.methods.fisher_gmp import FisherPruning
+from sparsefit.methods.splice import Splice
+from sparsefit.predictor import Column, Predictor
+
+# With more rows than these, nothing is held out: overfitting is no concern at few weights.
+_MOST_VALIDATED = 5000
+# The most weights that nnz="auto" considers.
+_MOST_AUTO = 500
+# Optimiser steps, about, where a method's result is mended and validated anyway.
+_STEPS = 1000
+
+
+class SparseMLP(BaseEstimator):
+    """Base of the estimators; parameters and attributes are described there."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (100,),
+        *,
+        nnz: int | float | Literal["auto"] = 100,
+        method: str | Method = "auto",
+        alpha: float | Literal["auto"] = "auto",
+        skip: bool = True,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        folds: int | Literal["auto"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        verbose: bool = False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.nnz = nnz
+        self.method = method
+        self.alpha = alpha
+        self.skip = skip
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.folds = folds
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, **how: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return X (n, d), y and weights, dense and in float64."""
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, **how)
+        X = X.toarray() if sparse.issparse(X) else X
+        if sample_weight is None:
+            return X, y, None
+        return X, y, _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+
+    def _fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        loss: Loss,
+        n_classes: int = 0,
+    ) -> Network:
+        """Fit a network to standardised inputs and set what all estimators show.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+        y : ndarray of shape (n, k) or, for softmax, (n,)
+        """
+        X, y, weight = merge_rows(X, y, weight)
+        self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
+        problem = Problem(
+            (X - self.mean_) / self.scale_, y, loss=loss, n_classes=n_classes, sample_weight=weight
+        )
+        setting = self._setting()
+        with self._progress() as progress:
+            fit, self.path_ = self._search(problem, replace(setting, progress=progress))
+        self.n_iter_, self.status_ = fit.n_iter, fit.status.value
+        return fit.network
+
+    def _search(self, problem: Problem, setting: Setting) -> tuple[Fit, list[dict[str, Any]]]:
+        n_folds, nnz = self._n_folds(problem, setting), self._budget(problem)
+        alphas = ALPHAS if self.alpha == "auto" else (float(self.alpha),)
+        method = self._method(problem, quick=n_folds > 0)
+        if n_folds:
+            choice = choose(
+                problem, setting, method, nnz, alphas=alphas, n_folds=n_folds,
+                smallest=self.nnz == "auto",
+            )  # fmt: skip
+            return choice.fit, choice.path
+        [(_, fit)] = method.path(problem, [nnz], setting)
+        if self.alpha not in ("auto", 0):
+            fit = replace(fit, network=with_ridge(fit.network, problem, setting, alphas[0]))
+        return fit, []
+
+    def _method(self, problem: Problem, *, quick: bool) -> Method:
+        """Return the method; a quick one if what it finds is validated and mended anyway."""
+        if isinstance(self.method, Method):
+            return self.method
+        if self.method != "auto" or not quick:
+            return find_method(self.method)()
+        if problem.loss == "squared":
+            return Splice(restarts=0)
+        return FisherPruning(epochs=max(20, _STEPS * 256 // len(problem.X)))
+
+    def _n_folds(self, problem: Problem, setting: Setting) -> int:
+        if self.folds != "auto":
+            if isinstance(self.folds, (int, np.integer)) and (self.folds == 0 or self.folds >= 2):
+                return min(int(self.folds), len(problem.X))
+            raise ParameterError(f"folds must be 'auto', 0 or an integer >= 2, got {self.folds!r}")
+        n = len(problem.X)
+        if (setting.bias and setting.layers > 1) or n > _MOST_VALIDATED or n < 2:
+            return 0
+        return min(n, 5 if n <= 1000 else 3)
+
+    def _setting(self) -> Setting:
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        if not sizes or any(size != sizes[0] or size < 1 for size in sizes):
+            raise ParameterError(
+                "hidden_layer_sizes must be sizes >= 1, all the same, "
+                f"got {self.hidden_layer_sizes!r}"
+            )
+        if self.alpha != "auto" and not (isinstance(self.alpha, (int, float)) and self.alpha >= 0):
+            raise ParameterError(f"alpha must be 'auto' or a number >= 0, got {self.alpha!r}")
+        seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
+        return Setting(
+            hidden=sizes[0], layers=len(sizes), bias=self.fit_intercept, skip=self.skip,
+            device=self.device, seed=seed,
+        )  # fmt: skip
+
+    def _budget(self, problem: Problem) -> int:
+        nnz, n_params = self.nnz, self._n_params(problem)
+        if isinstance(nnz, str) and nnz == "auto":
+            return min(n_params, max(10, len(problem.X) // 4), _MOST_AUTO)
+        if isinstance(nnz, (int, np.integer)) and nnz >= 1:
+            return int(nnz)
+        if isinstance(nnz, (float, np.floating)) and 0 < nnz <= 1:
+            return max(1, round(nnz * n_params))
+        raise ParameterError(
+            f"nnz must be an integer >= 1, a fraction in (0, 1] or 'auto', got {nnz!r}"
+        )
+
+    def _n_params(self, problem: Problem) -> int:
+        widths = [problem.n_features, *np.atleast_1d(self.hidden_layer_sizes), problem.n_outputs]
+        layers = [(a + self.fit_intercept) * b for a, b in itertools.pairwise(widths)]
+        return int(sum(layers) + self.skip * problem.n_features * problem.n_outputs)
+
+    @contextlib.contextmanager
+    def _progress(self) -> Iterator[Callable[[float, str], None]]:
+        if not self.verbose:
+            yield no_progress
+            return
+        from tqdm import tqdm
+
+        with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar:
+
+            def show(fraction: float, message: str) -> None:
+                bar.set_postfix_str(message, refresh=False)
+                bar.update(100 * fraction - bar.n)
+
+            yield show
+
+    def _set_network(
+        self, network: Network, targets: tuple[str, ...], *, classes: tuple[str, ...] = (),
+        intercepts: tuple[float, ...] = (),
+    ) -> None:  # fmt: skip
+        names = getattr(self, "feature_names_in_", [f"x{at}" for at in range(self.n_features_in_)])
+        columns = tuple(
+            Column(name=str(name), mean=float(mean), scale=float(scale))
+            for name, mean, scale in zip(names, self.mean_, self.scale_, strict=True)
+        )
+        self.predictor_ = Predictor(
+            network=network, columns=columns, targets=targets, classes=classes,
+            intercepts=intercepts,
+        )  # fmt: skip
+        self.n_nonzero_ = network.nnz
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        return self.predictor_.outputs(X.toarray() if sparse.issparse(X) else X)
+
+    @property
+    def coefs_(self) -> list[sparse.csc_array]:
+        """Weights of each layer, (n_in, n_out), the skip connection last."""
+        check_is_fitted(self, "predictor_")
+        return [layer.weight for layer in self.predictor_.network.all_layers]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases of each layer, (n_out,)."""
+        check_is_fitted(self, "predictor_")
+        network = self.predictor_.network
+        biases = [_biases(layer) for layer in network.layers]
+        if self.predictor_.intercepts and not network.fused:
+            biases[-1] = biases[-1] + np.array(self.predictor_.intercepts)
+        return biases
+
+    @property
+    def support_(self) -> np.ndarray:
+        """The inputs that have a weight, increasing."""
+        check_is_fitted(self, "predictor_")
+        return self.predictor_.live_inputs
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Sizes of the weights on all paths from an input to an output, (n_features,), sum 1."""
+        check_is_fitted(self, "predictor_")
+        network = self.predictor_.network
+        paths = abs(network.layers[0].weight)
+        for layer in network.layers[1:]:
+            paths = paths @ abs(layer.weight)
+        if network.skip is not None:
+            paths = paths + abs(network.skip.weight)
+        sums = np.asarray(paths.sum(axis=1), dtype=np.float64).ravel()
+        return cast(np.ndarray, sums / (sums.sum() or 1.0))
+
+
+def _biases(layer: Layer) -> np.ndarray:
+    return np.zeros(layer.n_units) if layer.bias is None else layer.bias
+
+
+def _moments(X: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return weighted means and standard deviations; 0 and 1 for no weights at all."""
+    if weight is not None and not len(weight):
+        return np.zeros(X.shape[1]), np.ones(X.shape[1])
+    mean = np.average(X, axis=0, weights=weight)
+    spread = np.sqrt(np.average(np.square(X - mean), axis=0, weights=weight))
+    # What is constant but for rounding is not blown up.
+    constant = spread <= 1e-12 * np.abs(mean).clip(min=1e-300)
+    return mean, np.where(constant, 1.0, spread)

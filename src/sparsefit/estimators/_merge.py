@@ -1,0 +1,60 @@
+"""Rows that are alike are one row that counts for more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# An odd number near 2^64 over the golden ratio: products spread over all bits.
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def merge_rows(
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Make one of equal rows, drop those of weight 0, and bring the rest to an order of its own.
+
+    So a fit depends on neither the order of the rows nor on whether one is there twice or counts
+    twice.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    y : ndarray of shape (n, k)
+    weight : ndarray of shape (n,), optional
+
+    Returns
+    -------
+    X, y : ndarray
+    weight : ndarray, or None if all are alike
+
+    Examples
+    --------
+    >>> X, y, weight = merge_rows(np.array([[1.0], [2.0], [1.0]]), np.zeros((3, 1)), None)
+    >>> sorted(zip(X.ravel().tolist(), weight.tolist()))
+    [(1.0, 2.0), (2.0, 1.0)]
+    """
+    weight = np.ones(len(X)) if weight is None else weight
+    if (weight == 0).any():
+        kept = np.flatnonzero(weight)
+        X, y, weight = X[kept], y[kept], weight[kept]
+    key = _hash(X, _hash(y, np.zeros(len(X), dtype=np.uint64)))
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    alike = first[place]
+    if not (_equal(X, alike) and _equal(y, alike)):  # two rows share a hash: leave all as they are
+        first, place = np.argsort(key, kind="stable"), np.zeros(0, dtype=np.int64)
+    summed = np.bincount(place, weight) if len(place) else weight[first]
+    all_alike = bool((summed == summed[:1]).all())
+    return X[first], y[first], None if all_alike else summed
+
+
+def _hash(columns: np.ndarray, key: np.ndarray) -> np.ndarray:
+    for column in columns.T:
+        # Adding 0 makes -0 and 0 the same.
+        bits = (column.astype(np.float64) + 0.0).view(np.uint64)
+        key = (key ^ bits) * _MULTIPLIER
+        key ^= key >> np.uint64(29)
+    return key
+
+
+def _equal(columns: np.ndarray, alike: np.ndarray) -> bool:
+    return all(bool((column == column[alike]).all()) for column in columns.T)

@@ -1,0 +1,95 @@
+"""Networks on the way down from a fitted one: fewer weights, drawn to zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from sparsefit.core.network import Network
+from sparsefit.core.problem import Problem
+from sparsefit.core.setting import Setting
+from sparsefit.solvers.conversion import from_network, to_network
+from sparsefit.solvers.equations import as_rows
+from sparsefit.solvers.levenberg_marquardt import refit
+from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.solvers.surgeon import contract
+
+# Of the surgeon, as a share of the mean curvature: on few rows the matrix is singular without.
+_LEAST_RIDGE = 1e-3
+
+
+def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: float) -> Network:
+    """Minimise twice the mean loss plus alpha |w|^2 over the weights that are there.
+
+    Parameters
+    ----------
+    network : Network
+    problem : Problem
+    setting : Setting
+    alpha : float
+        > 0.
+
+    Returns
+    -------
+    Network
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsefit.core.network import Layer
+    >>> line = Network((Layer(np.array([[1.0]])),), fused=True)
+    >>> problem = Problem(np.array([[1.0], [1.0]]), np.array([[1.0], [1.0]]))
+    >>> with_ridge(line, problem, Setting(hidden=1), 1.0).predict(problem.X).tolist()
+    [[0.5], [0.5]]
+    """
+    rows, y, datafit = as_rows(problem, setting)
+    net = from_network(network).net
+    result = refit(net, rows, y, steps=50, gain=1e-6, datafit=datafit, alpha=alpha)
+    return to_network(result.net, replace(setting, skip=network.skip is not None))
+
+
+def shrink(
+    net: SparseNet, problem: Problem, setting: Setting, sizes: Sequence[int], alpha: float
+) -> Iterator[tuple[int, Network]]:
+    """Drop weights by the surgeon and refit the others with a ridge, size by size.
+
+    Parameters
+    ----------
+    net : SparseNet
+    problem : Problem
+    setting : Setting
+    sizes : sequence of int
+        Falling.
+    alpha : float
+        See `with_ridge`.
+
+    Yields
+    ------
+    size : int
+    network : Network
+        Of at most `size` nonzeros.
+    """
+    rows, y, datafit = as_rows(problem, setting)
+    again = partial(refit, rows=rows, y=y, datafit=datafit, alpha=alpha)
+    net = again(net, steps=20, gain=1e-3).net
+    for size in sizes:
+        net = contract(
+            net, rows, y, size, setting.hidden, datafit=datafit, ridge=max(alpha, _LEAST_RIDGE),
+            refitted=lambda net: again(net, steps=2, gain=0.01).net,
+        )  # fmt: skip
+        net = again(net, steps=10, gain=1e-3).net
+        yield size, to_network(net, setting)
+
+
+def linear_start(problem: Problem, setting: Setting) -> SparseNet:
+    """Return a network without hidden units whose direct path has all weights, near zero."""
+    d, k = problem.n_features + setting.bias, problem.n_outputs
+    hidden, readout, linear = (
+        Edges.from_dense(torch.full(shape, value, dtype=torch.float64))
+        for shape, value in (((d, 1), 0.0), ((1, k), 0.0), ((d, k), 1e-6))
+    )
+    layers = (hidden, *[replace(hidden, n_sources=1)] * (setting.layers - 1))
+    return SparseNet(layers, readout, linear, fused=False, linear_counts=True)
