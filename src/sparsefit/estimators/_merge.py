@@ -19,7 +19,7 @@ def merge_rows(
     Parameters
     ----------
     X : ndarray of shape (n, d)
-    y : ndarray of shape (n, k)
+    y : ndarray of shape (n, k) or (n,)
     weight : ndarray of shape (n,), optional
 
     Returns
@@ -48,7 +48,7 @@ def merge_rows(
 
 
 def _hash(columns: np.ndarray, key: np.ndarray) -> np.ndarray:
-    for column in columns.T:
+    for column in columns.reshape(len(columns), -1).T:
         # Adding 0 makes -0 and 0 the same.
         bits = (column.astype(np.float64) + 0.0).view(np.uint64)
         key = (key ^ bits) * _MULTIPLIER
@@ -57,4 +57,5 @@ def _hash(columns: np.ndarray, key: np.ndarray) -> np.ndarray:
 
 
 def _equal(columns: np.ndarray, alike: np.ndarray) -> bool:
-    return all(bool((column == column[alike]).all()) for column in columns.T)
+    by_column = columns.reshape(len(columns), -1).T
+    return all(bool((column == column[alike]).all()) for column in by_column)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sparsefit.core.errors import ParameterError
@@ -18,6 +19,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPClassifier:
         """Fit the network."""
         X, y, weight = self._checked(X, y, sample_weight)
+        y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, number = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -38,7 +40,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities, (n, n_classes)."""
-        return self.predictor_.probabilities(self._outputs(X))
+        outputs = self._outputs(X)
+        return self.predictor_.probabilities(outputs)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class, (n,)."""
