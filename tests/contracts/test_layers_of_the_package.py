@@ -11,8 +11,9 @@ import sparsefit
 
 ROOT = Path(sparsefit.__file__).parent
 ORDER = [
-    {"core"}, {"predictor"}, {"models"}, {"solvers"}, {"nn"}, {"nets"}, {"methods"},
-    {"data"}, {"tasks"}, {"study"}, {"experiments"}, {"figures"}, {"cli"},
+    {"core"}, {"predictor"}, {"export"}, {"models"}, {"solvers"}, {"nn"}, {"nets"},
+    {"methods"}, {"estimators"}, {"data"}, {"tasks"}, {"study"}, {"experiments"},
+    {"figures"}, {"report"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 FILES = [path for room in RANK for path in sorted((ROOT / room).rglob("*.py*"))]

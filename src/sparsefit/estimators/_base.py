@@ -19,7 +19,6 @@ from sparsefit.core.network import Layer, Network
 from sparsefit.core.problem import Loss, Problem
 from sparsefit.core.result import Fit
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
-from sparsefit.estimators._merge import merge_rows
 from sparsefit.estimators._ridge import with_ridge
 from sparsefit.estimators._validation import ALPHAS, choose
 from sparsefit.methods import Method, find_method
@@ -90,12 +89,13 @@ class SparseMLP(BaseEstimator):
     ) -> Network:
         """Fit a network to standardised inputs and set what all estimators show.
 
+        Rows come from `merge_rows`.
+
         Parameters
         ----------
         X : ndarray of shape (n, d)
         y : ndarray of shape (n, k) or, for softmax, (n,)
         """
-        X, y, weight = merge_rows(X, y, weight)
         self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
         problem = Problem(
             (X - self.mean_) / self.scale_, y, loss=loss, n_classes=n_classes, sample_weight=weight
@@ -110,6 +110,7 @@ class SparseMLP(BaseEstimator):
         n_folds, nnz = self._n_folds(problem, setting), self._budget(problem)
         alphas = ALPHAS if self.alpha == "auto" else (float(self.alpha),)
         method = self._method(problem, quick=n_folds > 0)
+        method.check(problem)
         if n_folds:
             choice = choose(
                 problem, setting, method, nnz, alphas=alphas, n_folds=n_folds,

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sparsefit.core.errors import ParameterError
 from sparsefit.estimators._base import SparseMLP
+from sparsefit.estimators._merge import merge_rows
 
 
 class SparseMLPClassifier(ClassifierMixin, SparseMLP):
@@ -26,6 +27,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
             raise ParameterError(
                 f"y must have at least 2 classes, got one class: {self.classes_[0]!r}"
             )
+        X, number, weight = merge_rows(X, number, weight)
         if len(self.classes_) == 2:
             network = self._fit(X, number[:, None].astype(np.float64), weight, "logistic")
         else:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from sparsefit.estimators._base import SparseMLP
+from sparsefit.estimators._merge import merge_rows
 
 
 class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
@@ -18,6 +19,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         X, y, weight = self._checked(X, y, sample_weight, multi_output=True, y_numeric=True)
         self._is_column = y.ndim > 1
         Y = y.reshape(len(y), -1).astype(np.float64)
+        X, Y, weight = merge_rows(X, Y, weight)
         means = np.average(Y, axis=0, weights=weight)
         if not self.fit_intercept:
             means = np.zeros_like(means)

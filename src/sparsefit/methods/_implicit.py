@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from sparsefit import models, solvers
 from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.options import at_least, option
-from sparsefit.core.problem import AnyProblem, SensingProblem
+from sparsefit.core.problem import AnyProblem, Problem, SensingProblem
 from sparsefit.methods._base import Method
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class ImplicitMethod(Method):
 
     def check(self, problem: AnyProblem) -> None:
         """Raise `SparsefitError` if the solver cannot take the loss or the outputs."""
+        if isinstance(problem, Problem):
+            super().check(problem)
         if isinstance(problem, SensingProblem) or not self.needs_linear:
             return
         if problem.loss != "squared":

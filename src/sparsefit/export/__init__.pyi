@@ -1,0 +1,5 @@
+from .formats import FORMATS as FORMATS
+from .formats import default_suffix as default_suffix
+from .formats import export as export
+from .lowering import Lowered as Lowered
+from .lowering import lower as lower

@@ -1,0 +1,87 @@
+"""The formats by name, and the way from a model to a file.
+
+The module of a format has a ``SUFFIX`` and ``build(net, name, **options) -> bytes``; its options
+are keywords with defaults.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from sparsefit.core.errors import OptionError
+from sparsefit.core.files import writing
+
+if TYPE_CHECKING:
+    from sparsefit.predictor import Predictor
+
+# Each is the name of a module here.
+FORMATS = ("onnx", "c", "npz", "python")
+
+
+def export(model: Predictor, to: str, path: Path, **options: Any) -> None:
+    """Write a model in another format; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    model : Predictor
+    to : str
+        One of `FORMATS`.
+    path : Path
+        What is written; C takes the names of its functions from it.
+    **options
+        Those of the format: of C ``number``, "float" or "int16".
+
+    Raises
+    ------
+    OptionError
+        If there is no such format, or it has no such option or value.
+    SparsefitError
+        If the format cannot hold the model, or needs a package that is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sparsefit.core.network import Layer, Network
+    >>> from sparsefit.predictor import Column, Predictor
+    >>> network = Network((Layer(np.array([[2.0]])),))
+    >>> model = Predictor(network=network, columns=(Column(name="age"),), targets=("y",))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "model.py"
+    ...     export(model, "python", path)
+    ...     names = {}
+    ...     exec(path.read_text(), names)
+    >>> names["predict"]({"age": 40.0})
+    {'y': 80.0}
+    """
+    from sparsefit.export.lowering import lower
+
+    module = _module(to)
+    allowed = inspect.getfullargspec(module.build).kwonlyargs
+    for name, value in options.items():
+        if name not in allowed:
+            raise OptionError(name, value, f"left out for {to}")
+    data = module.build(lower(model), path.stem, **options)
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def default_suffix(to: str) -> str:
+    """Return the suffix of the files of a format.
+
+    Examples
+    --------
+    >>> default_suffix("c")
+    '.h'
+    """
+    return str(_module(to).SUFFIX)
+
+
+def _module(to: str) -> ModuleType:
+    if to not in FORMATS:
+        raise OptionError("to", to, f"one of {', '.join(FORMATS)}")
+    return importlib.import_module(f"sparsefit.export.{to}")

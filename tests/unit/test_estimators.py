@@ -1,0 +1,174 @@
+"""What the estimators promise beyond scikit-learn's own checks."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sparsefit.core.errors import ParameterError, SparsefitError
+from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
+from sparsefit.estimators._merge import merge_rows
+from sparsefit.methods.fisher_gmp import FisherPruning
+from sparsefit.methods.splice import Splice
+from sparsefit.predictor import Predictor
+
+QUICK = {"hidden_layer_sizes": (8,), "random_state": 0}
+REGRESSOR = SparseMLPRegressor(
+    **QUICK, nnz=20, folds=0, method=Splice(restarts=0, cycles=1, start_steps=200)
+)
+CLASSIFIER = SparseMLPClassifier(**QUICK, nnz=20, folds=0, method=FisherPruning(epochs=60))
+BOTH = [REGRESSOR, CLASSIFIER]
+
+
+@parametrize_with_checks(BOTH)
+def test_all_checks_of_scikit_learn_pass(estimator, check):
+    with warnings.catch_warnings():
+        # Checks warn about what they leave out, and give columns where rows are meant.
+        warnings.simplefilter("ignore")
+        check(estimator)
+
+
+def planted(n=300, noise=0.0):
+    """Return rows whose target is one ReLU unit of two inputs, and a line."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 6)) * [1, 10, 1, 1, 1, 100] + 5
+    y = 3 * np.maximum(X[:, 0] - X[:, 1] / 10 - 4.5, 0) + X[:, 5] / 50 + noise * rng.normal(size=n)
+    return X, y
+
+
+def test_a_planted_function_is_found_with_its_inputs():
+    X, y = planted()
+    model = SparseMLPRegressor((4,), nnz=6, random_state=0).fit(X, y)
+    assert model.score(X, y) > 1 - 1e-9
+    assert model.support_.tolist() == [0, 1, 5]
+    assert model.n_nonzero_ <= 6
+    layers = model.predictor_.network.all_layers
+    biases = sum(np.count_nonzero(layer.bias) for layer in layers if layer.bias is not None)
+    assert model.n_nonzero_ == sum(weight.nnz for weight in model.coefs_) + biases
+    importances = model.feature_importances_
+    assert importances.sum() == pytest.approx(1)
+    assert np.flatnonzero(importances).tolist() == [0, 1, 5]
+
+
+@pytest.mark.parametrize("nnz", [12, "auto"])
+def test_validation_leaves_weights_out_that_only_fit_noise(nnz):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 8))
+    y = X[:, 0] + 0.5 * rng.normal(size=120)
+    method = Splice(restarts=0, cycles=2, start_steps=300)
+    model = SparseMLPRegressor((5,), nnz=nnz, random_state=0, method=method).fit(X[:80], y[:80])
+    free = SparseMLPRegressor((5,), nnz=12, random_state=0, method=method, folds=0, alpha=0)
+    assert model.score(X[80:], y[80:]) > free.fit(X[:80], y[:80]).score(X[80:], y[80:])
+    assert 0 in model.support_
+    sizes = [entry["nnz"] for entry in model.path_]
+    assert sizes == sorted(sizes, reverse=True)
+    least = min(model.path_, key=lambda entry: entry["loss"])
+    allowed = [e for e in model.path_ if e["loss"] <= least["loss"] + least["se"]]
+    expected = allowed[-1] if nnz == "auto" else least
+    assert model.n_nonzero_ <= expected["nnz"]
+
+
+def test_a_ridge_makes_weights_smaller_and_alpha_is_its_size():
+    X, y = planted(noise=1.0)
+    sizes = []
+    for alpha in (0, 0.1, 1.0):
+        model = SparseMLPRegressor(
+            (4,), nnz=8, alpha=alpha, folds=0, random_state=0, method=REGRESSOR.method
+        )
+        sizes.append(sum(np.square(w.data).sum() for w in model.fit(X, y).coefs_))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[2] < 0.8 * sizes[0]
+
+
+@pytest.mark.parametrize("estimator", BOTH, ids=["regressor", "classifier"])
+def test_frames_sparse_matrices_pickles_and_orders_of_rows_give_one_answer(estimator):
+    X, y = planted()
+    y = y if estimator is REGRESSOR else np.digitize(y, [1, 3])
+    expected = estimator.fit(X, y).predict(X)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    np.testing.assert_array_equal(estimator.fit(frame, y).predict(frame), expected)
+    assert [column.name for column in estimator.predictor_.columns] == list("abcdef")
+    copy = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(copy.predict(frame), expected)
+    order = np.random.default_rng(1).permutation(len(X))
+    shuffled = estimator.fit(sparse.csr_array(X[order]), y[order])
+    np.testing.assert_array_equal(shuffled.predict(sparse.csr_array(X)), expected)
+
+
+def test_labels_of_any_kind_come_back_and_probabilities_belong_to_them():
+    X, y = planted()
+    for edges, labels in (([1, 3], np.array(["low", "mid", "high"])), ([2], np.array([-1, 1]))):
+        target = labels[np.digitize(y, edges)]
+        model = CLASSIFIER.fit(X, target)
+        assert set(model.predict(X)) <= set(labels)
+        assert model.score(X, target) > 0.7
+        p = model.predict_proba(X)
+        np.testing.assert_allclose(p.sum(axis=1), 1)
+        np.testing.assert_array_equal(model.classes_[p.argmax(axis=1)], model.predict(X))
+
+
+def test_several_targets_are_fitted_by_one_network():
+    X, y = planted()
+    Y = np.column_stack([y, -2 * y + X[:, 2]])
+    model = SparseMLPRegressor((4,), nnz=20, random_state=0, folds=0).fit(X, Y)
+    assert model.predict(X).shape == Y.shape
+    assert model.score(X, Y) > 0.99
+    assert model.n_nonzero_ <= 20
+
+
+def test_works_in_pipelines_and_grid_search():
+    X, y = planted()
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), REGRESSOR), {"sparsemlpregressor__nnz": [1, 8]}, cv=2
+    )
+    assert search.fit(X, y).best_params_ == {"sparsemlpregressor__nnz": 8}
+
+
+def test_a_fitted_model_is_saved_and_read_as_it_was(tmp_path):
+    X, y = planted()
+    model = REGRESSOR.fit(X, y)
+    model.predictor_.save(tmp_path / "model")
+    loaded = Predictor.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.outputs(X)[:, 0], model.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nnz": 0}, r"nnz must be an integer >= 1, a fraction in \(0, 1\] or 'auto', got 0"),
+        ({"nnz": 1.5}, "nnz must be .*, got 1.5"),
+        ({"nnz": "many"}, "nnz must be .*, got 'many'"),
+        ({"alpha": -1}, "alpha must be 'auto' or a number >= 0, got -1"),
+        ({"folds": 1}, "folds must be 'auto', 0 or an integer >= 2, got 1"),
+        ({"hidden_layer_sizes": (3, 4)}, r"hidden_layer_sizes must be .*, got \(3, 4\)"),
+        ({"method": "splic"}, "splice"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_value(changes, message):
+    X, y = planted(50)
+    with pytest.raises(SparsefitError, match=message):
+        SparseMLPRegressor(**{**QUICK, **changes}).fit(X, y)
+    assert issubclass(ParameterError, ValueError)
+
+
+def test_a_method_that_takes_no_weights_says_which_do():
+    X, y = planted(50)
+    model = SparseMLPRegressor(**QUICK, method="aiht", folds=0, skip=False)
+    with pytest.raises(SparsefitError, match=r"'aiht' takes no sample weights; methods .*splice"):
+        model.fit(X, y, sample_weight=np.arange(1, 51))
+
+
+def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():
+    X = np.array([[0.0, 1], [2, 3], [-0.0, 1], [4, 5], [0, 1]])
+    y = np.array([1.0, 1, 1, 1, 2])
+    merged = merge_rows(X, y, np.array([1.0, 2, 3, 0, 5]))
+    rows = sorted(zip(merged[0].tolist(), merged[1].tolist(), merged[2].tolist(), strict=True))
+    assert rows == [([0, 1], 1, 4), ([0, 1], 2, 5), ([2, 3], 1, 2)]
+    assert merge_rows(X[:2], y[:2], None)[2] is None
