@@ -8,6 +8,8 @@ __getattr__, _, __all__ = lazy_loader.attach(
     __name__,
     submodules=["nn"],
     submod_attrs={
+        "estimators.classifier": ["SparseMLPClassifier"],
+        "estimators.regressor": ["SparseMLPRegressor"],
         "experiments.store": ["load_rows"],
         "nn.pruner": ["Pruner"],
         "nn.masking": ["finalize", "prune", "sparsify"],

@@ -42,7 +42,7 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
     >>> from sparsefit.core.network import Layer
     >>> line = Network((Layer(np.array([[1.0]])),), fused=True)
     >>> problem = Problem(np.array([[1.0], [1.0]]), np.array([[1.0], [1.0]]))
-    >>> with_ridge(line, problem, Setting(hidden=1), 1.0).predict(problem.X).tolist()
+    >>> with_ridge(line, problem, Setting(hidden=1), 1.0).predict(problem.X).round(4).tolist()
     [[0.5], [0.5]]
     """
     rows, y, datafit = as_rows(problem, setting)

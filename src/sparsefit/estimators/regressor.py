@@ -12,7 +12,78 @@ from sparsefit.estimators._merge import merge_rows
 
 
 class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
-    """Regression by a network with at most `nnz` nonzero weights."""
+    """Regression by a network with at most `nnz` nonzero weights.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : tuple of int, default (100,)
+        Units of each hidden layer, all the same; a network uses at most so many.
+    nnz : int, float or "auto", default 100
+        The most nonzero weights and biases: a number, a fraction of those of the dense network, or
+        "auto" for the fewest whose loss on held-out rows is within one standard error of the best.
+    method : str or Method, default "auto"
+        How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
+        options of its own.
+    alpha : float or "auto", default "auto"
+        Ridge: alpha |w|^2 is added to twice the mean loss, for standardised inputs. "auto" chooses
+        on held-out rows; where none are held out it is 0.
+    skip : bool, default True
+        A direct linear path from the inputs to the outputs, counted in `nnz`.
+    fit_intercept : bool, default True
+        Biases of the hidden units and of the outputs, counted in `nnz`.
+    standardize : bool, default True
+        Bring inputs to mean 0 and standard deviation 1 first; `coefs_` are for these.
+    folds : int or "auto", default "auto"
+        Of the cross-validation that chooses, among the fitted network, a linear model and what is
+        left of both when weights are dropped, the one to return; 0 returns the fitted network.
+        "auto": 5 up to 1000 rows, 3 up to 5000, and none beyond.
+    random_state : int, RandomState or None, default None
+    device : str, default "cpu"
+        Of torch.
+    verbose : bool, default False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    coefs_ : list of csc_array of shape (n_in, n_out)
+        Weights of each layer, and last of the direct path.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Biases of each layer, the mean of y in the last.
+    support_ : ndarray of int
+        The inputs that have a weight.
+    n_nonzero_ : int
+        Nonzero weights and biases.
+    feature_importances_ : ndarray of shape (n_features,)
+        Sizes of the weights on all paths from an input to an output; they sum to 1.
+    path_ : list of dict
+        What the choice was made by: for each ``nnz`` the ``loss`` on held-out rows, its standard
+        error ``se``, and ``start`` and ``alpha`` of the best candidate; empty with no folds.
+    mean_, scale_ : ndarray of shape (n_features,)
+        What is subtracted from the inputs, and what they are divided by.
+    predictor_ : Predictor
+        The model to save, and to export.
+    n_iter_ : int
+    status_ : str
+        How the fit ended, such as "converged" for an exact one.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Where X has names.
+
+    Notes
+    -----
+    A constant that is added to the outputs of a regression (the mean of y) is not counted, as in
+    other linear models. Rows that are alike are one row of more weight, so a fit depends on
+    neither the order of the rows nor on whether one is repeated or weighs double.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 5))
+    >>> y = np.maximum(X[:, 0] - X[:, 3], 0)
+    >>> model = SparseMLPRegressor((4,), nnz=6, random_state=0).fit(X, y)
+    >>> round(model.score(X, y), 6), model.support_.tolist(), model.n_nonzero_ <= 6
+    (1.0, [0, 3], True)
+    """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
         """Fit the network."""
