@@ -45,7 +45,7 @@ def test_a_command_is_understood(words, monkeypatch, tmp_path, capsys):
 
 def test_the_commands_are_found():
     assert len(COMMANDS) >= 8
-    assert len(PYTHON) == 4
+    assert len(PYTHON) == 5
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -58,6 +58,10 @@ def test_python_runs(code, monkeypatch, tmp_path, capsys):
     exec(code, names)
     if "table" in names:
         assert list(names["table"]["nnz_found"]) == [3]
+    elif "SparseMLPRegressor" in names:
+        assert names["model"].n_nonzero_ <= 30
+        assert names["model"].score(names["X"], names["y"]) > 0.4
+        assert (tmp_path / "diabetes.safetensors").is_file()
     elif "model" in names:
         layers = sparsefit.summary(names["model"]).layers
         kept = sum(int((names["model"].get_submodule(at.name).weight != 0).sum()) for at in layers)

@@ -50,7 +50,7 @@ class SparseMLP(BaseEstimator):
         folds: int | Literal["auto"] = "auto",
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
-        verbose: bool = False,
+        verbose: bool | Callable[[float, str], None] = False,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.nnz = nnz
@@ -72,8 +72,8 @@ class SparseMLP(BaseEstimator):
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, **how: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Return X (n, d), y and weights, dense and in float64."""
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, **how)
+        """Return X (n, d), y and weights, dense and in float64, or float32 if X is."""
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how)
         X = X.toarray() if sparse.issparse(X) else X
         if sample_weight is None:
             return X, y, None
@@ -97,9 +97,9 @@ class SparseMLP(BaseEstimator):
         y : ndarray of shape (n, k) or, for softmax, (n,)
         """
         self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
-        problem = Problem(
-            (X - self.mean_) / self.scale_, y, loss=loss, n_classes=n_classes, sample_weight=weight
-        )
+        if self.standardize:
+            X = ((X - self.mean_) / self.scale_).astype(X.dtype, copy=False)
+        problem = Problem(X, y, loss=loss, n_classes=n_classes, sample_weight=weight)
         setting = self._setting()
         with self._progress() as progress:
             fit, self.path_ = self._search(problem, replace(setting, progress=progress))
@@ -176,8 +176,8 @@ class SparseMLP(BaseEstimator):
 
     @contextlib.contextmanager
     def _progress(self) -> Iterator[Callable[[float, str], None]]:
-        if not self.verbose:
-            yield no_progress
+        if callable(self.verbose) or not self.verbose:
+            yield self.verbose or no_progress
             return
         from tqdm import tqdm
 

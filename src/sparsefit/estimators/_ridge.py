@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.estimators.lasso import lasso_supports
 from sparsefit.solvers.conversion import from_network, to_network
 from sparsefit.solvers.equations import as_rows
 from sparsefit.solvers.levenberg_marquardt import refit
@@ -19,6 +21,8 @@ from sparsefit.solvers.surgeon import contract
 
 # Of the surgeon, as a share of the mean curvature: on few rows the matrix is singular without.
 _LEAST_RIDGE = 1e-3
+# Of a linear model: its matrix of curvature has as many rows for each output.
+_MOST_INPUTS = 200
 
 
 def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: float) -> Network:
@@ -38,7 +42,6 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sparsefit.core.network import Layer
     >>> line = Network((Layer(np.array([[1.0]])),), fused=True)
     >>> problem = Problem(np.array([[1.0], [1.0]]), np.array([[1.0], [1.0]]))
@@ -85,11 +88,32 @@ def shrink(
 
 
 def linear_start(problem: Problem, setting: Setting) -> SparseNet:
-    """Return a network without hidden units whose direct path has all weights, near zero."""
-    d, k = problem.n_features + setting.bias, problem.n_outputs
-    hidden, readout, linear = (
-        Edges.from_dense(torch.full(shape, value, dtype=torch.float64))
-        for shape, value in (((d, 1), 0.0), ((1, k), 0.0), ((d, k), 1e-6))
+    """Return a network without hidden units whose direct path has all weights, near zero.
+
+    Of many inputs only those are kept that the lasso takes first.
+    """
+    d, k = problem.n_features, problem.n_outputs
+    inputs = np.arange(d) if d <= _MOST_INPUTS else _taken_first(problem)
+    if setting.bias:
+        inputs = np.append(inputs, d)
+    d += setting.bias
+    source = torch.from_numpy(inputs).repeat(k)
+    target = torch.arange(k).repeat_interleave(len(inputs))
+    values = torch.full((len(source),), 1e-6, dtype=torch.float64)
+    hidden, readout = (
+        Edges.from_dense(torch.zeros(shape, dtype=torch.float64)) for shape in ((d, 1), (1, k))
     )
     layers = (hidden, *[replace(hidden, n_sources=1)] * (setting.layers - 1))
+    linear = Edges.build(source, target, values, d, k)
     return SparseNet(layers, readout, linear, fused=False, linear_counts=True)
+
+
+def _taken_first(problem: Problem) -> np.ndarray:
+    """Return the inputs, increasing, of the largest model on the lasso path that is not too large.
+
+    Outputs share them; classes are fitted as zeros and ones.
+    """
+    y = np.eye(problem.n_classes)[problem.y] if problem.loss == "softmax" else problem.y
+    _, taken = lasso_supports(problem.X, y)
+    sizes = taken.sum(axis=0)
+    return np.flatnonzero(taken[:, np.flatnonzero(sizes <= _MOST_INPUTS)[-1]])

@@ -21,8 +21,6 @@ from sparsefit.solvers.conversion import from_network
 # From one size to the next, and what weights may be drawn to zero by.
 _STEP = 2 / 3
 ALPHAS = (0.001, 0.01, 0.1)
-# Of the linear model that is shrunk, too: its matrix of curvature has as many rows.
-_MOST_LINEAR = 2000
 
 
 class Key(NamedTuple):
@@ -117,7 +115,7 @@ def _candidates(
     fit: Fit, problem: Problem, setting: Setting, nnz: int, alphas: tuple[float, ...]
 ) -> dict[Key, Network]:
     starts = {"network": replace(from_network(fit.network).net, linear_counts=True)}
-    if setting.skip and problem.n_features * problem.n_outputs <= _MOST_LINEAR:
+    if setting.skip:
         starts["linear"] = linear_start(problem, setting)
     setting, sizes, found = replace(setting, dtype="float64"), _sizes(nnz), {}
     for start, net in starts.items():

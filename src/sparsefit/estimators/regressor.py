@@ -40,8 +40,8 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     random_state : int, RandomState or None, default None
     device : str, default "cpu"
         Of torch.
-    verbose : bool, default False
-        Show a progress bar.
+    verbose : bool or callable, default False
+        Show a progress bar, or call with the share that is done and a text.
 
     Attributes
     ----------

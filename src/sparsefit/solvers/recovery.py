@@ -27,6 +27,7 @@ from sparsefit.solvers.sparse_net import SparseNet
 # Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
 _EXACT = 1e-13
 _ALIKE = 1e-3
+_LEAST_SELECTED = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +159,14 @@ class Recovery:
     def _selected(self, net: SparseNet, rows: Rows, y: Tensor) -> SparseNet:
         """Keep 1.8 times the budget by w^2 D, by which the loss would rise without a refit."""
         live, _ = slopes(net, rows, y)
-        layers = net.hidden if net.fused else (*net.hidden, net.readout)
+        layers = net.trained if net.linear_counts else net.trained[:-1]
         scores = torch.cat([
             edges.values.square() * slope.curvature[edges.target, edges.source]
             for edges, slope in zip(layers, live, strict=False)
         ])  # fmt: skip
-        return net.keep_largest(scores, math.ceil(1.8 * self.nnz))
+        # Of a direct path that counts, too many weights are dropped only where d is large.
+        least = _LEAST_SELECTED if net.linear_counts else 0
+        return net.keep_largest(scores, max(least, math.ceil(1.8 * self.nnz)))
 
     def _settled(self, result: Refit) -> list[SparseNet]:
         """Return networks without a free linear term that stand for one with it."""

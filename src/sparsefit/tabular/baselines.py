@@ -1,0 +1,102 @@
+"""What other models reach on the same rows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sparsefit.estimators.lasso import lasso_supports
+from sparsefit.tabular.rows import Part
+
+_MOST_ROWS = 10_000
+_TOL = 1e-8
+_GRID = np.geomspace(1e-3, 1e2, 16)
+
+
+class Score(NamedTuple):
+    """R^2, or accuracy, of a model on the test rows.
+
+    Attributes
+    ----------
+    name : str
+    score : float
+    size : int or None
+        Numbers that the model stores, where that says something.
+    """
+
+    name: str
+    score: float
+    size: int | None = None
+
+
+def baselines(train: Part, test: Part, *, is_classes: bool, nnz: int, seed: int) -> list[Score]:
+    """Fit a constant, a linear model, an l1 linear model of at most `nnz` weights, and a dense MLP.
+
+    On at most 10000 rows.
+    """
+    X, y = train.X, train.y
+    if len(X) > _MOST_ROWS:
+        index = np.random.default_rng(seed).choice(len(X), _MOST_ROWS, replace=False)
+        X, y = X[index], y[index]
+    with warnings.catch_warnings():
+        # A solver that stops early is a baseline all the same.
+        warnings.simplefilter("ignore")
+        models = (_classifiers if is_classes else _regressors)(X, y, nnz, seed)
+        return [
+            Score(name, float(model.fit(X, y).score(test.X, test.y)), _size(model))
+            for name, model in models
+        ]
+
+
+def _regressors(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tuple[str, Any]]:
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.dummy import DummyRegressor
+    from sklearn.linear_model import Lasso, RidgeCV
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    alphas, taken = lasso_supports(X, y[:, None], 100, _TOL)
+    few = taken.sum(axis=0) <= nnz
+    dense = MLPRegressor(early_stopping=len(X) >= 200, random_state=seed, max_iter=500)
+    return [
+        ("constant", DummyRegressor()),
+        ("ridge", RidgeCV(_GRID)),
+        (f"l1, at most {nnz} weights", Lasso(float(alphas[few][-1]), tol=_TOL)),
+        ("dense MLP", TransformedTargetRegressor(dense, transformer=StandardScaler())),
+    ]
+
+
+def _classifiers(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tuple[str, Any]]:
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+
+    return [
+        ("constant", DummyClassifier()),
+        ("logistic", LogisticRegression(max_iter=1000)),
+        (f"l1, at most {nnz} weights", _l1_classifier(X, y, nnz)),
+        ("dense MLP", MLPClassifier(early_stopping=len(X) >= 200, random_state=seed, max_iter=500)),
+    ]
+
+
+def _l1_classifier(X: np.ndarray, y: np.ndarray, nnz: int) -> Any:
+    """Return the largest of a path of l1 models that has at most `nnz` weights."""
+    from sklearn.linear_model import LogisticRegression
+
+    solver = "liblinear" if len(np.unique(y)) == 2 else "saga"
+    best = None
+    for C in _GRID:
+        model = LogisticRegression(C=C, l1_ratio=1.0, solver=solver, max_iter=100)
+        if best is not None and np.count_nonzero(model.fit(X, y).coef_) > nnz:
+            break
+        best = model
+    return best
+
+
+def _size(model: Any) -> int | None:
+    model = getattr(model, "regressor_", model)
+    if hasattr(model, "coefs_"):
+        return sum(part.size for part in (*model.coefs_, *model.intercepts_))
+    return int(np.count_nonzero(model.coef_)) if hasattr(model, "coef_") else None

@@ -1,0 +1,114 @@
+"""From a table to a model to predictions, by the commands."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def houses(tmp_path, monkeypatch):
+    """Work in a folder with a table."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    size, age = rng.uniform(50, 150, 240), rng.uniform(0, 80, 240)
+    place = rng.choice(["city", "shore", "woods"], 240)
+    price = 3 * size + 80 * (place == "shore") - np.maximum(age - 40, 0) + rng.normal(size=240)
+    with Path("houses.csv").open("w") as file:
+        file.write("size,age,place,noise,price,kind\n")
+        for row in zip(size, age, place, rng.normal(size=240), price, strict=True):
+            file.write(",".join(map(str, row)) + f",{int(row[4] > 300)}\n")
+
+
+def records(name):
+    return list(csv.DictReader(Path(name).read_text().splitlines()))
+
+
+FIT = ["fit", "houses.csv", "--target", "price", "--nnz", "8", "--hidden", "5", "--drop", "kind"]
+
+
+def test_fit_prints_scores_and_predict_agrees_with_them(command, tmp_path):
+    code, out, err = command(*FIT, "--format", "json")
+    assert code == 0, err
+    printed = json.loads(out)
+    scores = {entry["name"]: entry["score"] for entry in printed["scores"]}
+    assert scores["sparse network"] > 0.98 > scores["constant"]
+    assert {"ridge", "dense MLP"} < set(scores)
+    code, out, _ = command("predict", "houses.safetensors", "houses.csv")
+    assert code == 0
+    found = np.array([float(row["price"]) for row in csv.DictReader(out.splitlines())])
+    truth = np.array([float(row["price"]) for row in records("houses.csv")])
+    assert 1 - np.mean((found - truth) ** 2) / truth.var() > 0.98
+    facts = json.loads((tmp_path / "houses.json").read_text())
+    assert len(facts["truth"]) == len(facts["prediction"])
+
+
+def test_the_table_names_the_models_and_the_columns(command):
+    code, out, err = command(*FIT)
+    assert code == 0
+    assert "sparse network" in out
+    assert "l1, at most" in out
+    assert "columns used: size, age, place" in out
+    assert err == ["model in houses.safetensors"]
+
+
+def test_classes_come_back_as_they_were_with_probabilities(command):
+    words = ["--target", "kind", "--drop", "price", "--classes", "--nnz", "5", "--hidden", "3"]
+    assert command("fit", "houses.csv", *words)[0] == 0
+    words = ["predict", "houses.safetensors", "houses.csv", "--probabilities", "--out", "p.csv"]
+    code, out, _ = command(*words)
+    assert (code, out) == (0, "")
+    rows = records("p.csv")
+    truth = [row["kind"] for row in records("houses.csv")]
+    assert np.mean([row["kind"] == label for row, label in zip(rows, truth, strict=True)]) > 0.9
+    assert all(abs(float(row["p(0)"]) + float(row["p(1)"]) - 1) < 1e-9 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--target", "prize"], "no such column (did you mean 'price'?)"),
+        (["--target", "price", "--drop", "sise"], "--drop 'sise': houses.csv has no such column"),
+        (["--target", "price", "--nnz", "0"], "--nnz must be an integer >= 1 or 'auto', got '0'"),
+        (["--target", "price", "--hidden", "0"], "--hidden must be an integer >= 1, got 0"),
+        (["--target", "price", "--test-share", "2"], "--test-share must be a share"),
+        (["--target", "price", "--method", "splic"], "did you mean 'splice'?"),
+        (["--target", "price", "--out", "no/x"], "--out must be a file other than DATA"),
+        (["--target", "price", "--classes"], "each class needs at least 2"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing_behind(command, tmp_path, words, message):
+    code, out, err = command("fit", "houses.csv", *words)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert message in err[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["houses.csv"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("size", "sise"), "has no column 'size' (did you mean 'sise'?), which the model uses"),
+        (("\n", "\nx,1,city,0,0,0\n"), "column 'size' has the text 'x' where numbers are needed"),
+    ],
+)
+def test_predict_refuses_what_does_not_match_and_names_the_column(
+    command, tmp_path, change, message
+):
+    assert command(*FIT)[0] == 0
+    text = (tmp_path / "houses.csv").read_text()
+    (tmp_path / "new.csv").write_text(text.replace(*change, 1))
+    code, out, err = command("predict", "houses.safetensors", "new.csv", "--out", "o.csv")
+    assert (code, out) == (2, "")
+    assert message in err[0]
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_damaged_model_is_refused(command, tmp_path):
+    assert command(*FIT)[0] == 0
+    model = tmp_path / "houses.safetensors"
+    model.write_bytes(model.read_bytes()[:-40])
+    code, _, err = command("predict", model, "houses.csv")
+    assert code == 2
+    assert "cannot be read as a network" in err[0]
