@@ -1,0 +1,53 @@
+"""``sparsefit report``: one HTML page of a results folder or of a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sparsefit.core.errors import OptionError, SparsefitError
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "report",
+        help="write one HTML page of a results folder or of a model",
+        description="Write one HTML page that needs no network: of a results folder heatmaps, "
+        "differences, curves and a table to sort and filter; of a model its network, the formula "
+        "of each unit, its size and its columns. If MODEL has a JSON file of the same name beside "
+        "it, the page also shows its scores, path and confusions.",
+    )
+    parser.add_argument(
+        "source", type=Path, metavar="DIR_OR_MODEL", help="results folder, or file of a model"
+    )
+    parser.add_argument(
+        "--out", type=_file, metavar="FILE",
+        help="the page (default DIR/report.html, or the name of the model with .html)",
+    )  # fmt: skip
+    parser.set_defaults(handler=write)
+
+
+def _file(text: str) -> Path:
+    if not text:
+        raise OptionError("out", text, "the name of a file")
+    return Path(text)
+
+
+def write(arguments: argparse.Namespace) -> int:
+    """Write the page and print its path."""
+    from sparsefit.cli._sweep import note
+    from sparsefit.report import write_model_report, write_sweep_report
+
+    source = arguments.source
+    if source.is_dir():
+        path = write_sweep_report(source, arguments.out, on_note=lambda text: note(f"note: {text}"))
+    elif source.exists():
+        path = write_model_report(source, out=arguments.out)
+    else:
+        raise SparsefitError(
+            f"there is no folder or file {str(source)!r}: give a results folder of 'sparsefit run' "
+            "or a model of 'sparsefit fit'"
+        )
+    print(path)
+    return 0

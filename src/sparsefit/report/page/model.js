@@ -1,0 +1,68 @@
+// The page of a model.
+
+function modelSections(data) {
+  const { facts } = data;
+  const { left_out: hidden } = data.graph;
+  return [
+    h("dl", { class: "facts" }, data.summary.map(({ name, value }) => h("div", {}, h("dt", {}, name), h("dd", {}, typeof value === "number" ? value.toLocaleString("en") : value)))),
+    facts.scores?.length ? section("scores", "Scores", plainTable("As they were measured when the model was made.", columnsOf([["name", "score of"], ["score", "score", "g"]]), facts.scores.map((entry) => [entry.name, entry.score]))) : null,
+    section("network", "Network",
+      h("p", { class: "soft" }, h("i", { class: "key", style: "background:var(--pos)" }), "adds", h("i", { class: "key", style: "background:var(--neg)" }), `subtracts; the wider, the larger the weight.${hidden ? ` The ${data.graph.edges.length} largest weights are drawn, ${hidden} are not.` : ""}`),
+      networkPicture(data.graph)),
+    section("formulas", "Formulas", h("p", { class: "soft" }, `Of the outputs, ${data.link}.`), formulaList(data.formulas)),
+    data.pictures ? section("pictures", "Weights as pictures", h("p", { class: "soft" }, "One picture for each unit, those with most weights first; blue adds, orange subtracts."), pictures(data.pictures)) : null,
+    facts.path?.length ? section("path", "Score against the number of weights", pathPlot(facts.path)) : null,
+    facts.confusion ? section("confusion", "Confusions", confusion(facts.confusion)) : null,
+    facts.pairs ? section("pairs", "Predictions and truth", scatter(facts.pairs)) : null,
+    section("layers", "Nonzeros by layer", plainTable("Share is that of the numbers a dense layer would have.",
+      columnsOf([["name", "layer"], ["inputs", "inputs", "d"], ["units", "units", "d"], ["weights", "weights", "d"], ["biases", "biases", "d"], ["share", "share", "g"]]),
+      data.layers.map((layer) => Object.values(layer)))),
+    section("columns", "Columns in use", sortableTable("columns in use",
+      columnsOf([["name", "column"], ["kind", "kind"], ["mean", "mean", "g"], ["scale", "scale", "g"], ["inputs", "inputs", "d"], ["weights", "weights", "d"], ["total", "sum of |weight|", "g"]]),
+      data.columns.map((column) => Object.values(column))), unusedColumns(data.unused)),
+    facts.command ? section("command", "How to make this model again", codes([facts.command])) : null,
+  ];
+}
+
+const columnsOf = (entries) => entries.map(([key, label, digits]) => ({ key, label, digits: digits || "" }));
+
+function unusedColumns(names) {
+  if (!names.length) return h("p", {}, "All columns are used.");
+  return h("details", {}, h("summary", {}, `${plural(names.length, "column")} not used`), h("p", {}, names.join(", ")));
+}
+
+function pathPlot(path) {
+  const points = path.map((p) => ({
+    x: p.nnz, y: p.score, se: p.se,
+    tip: () => [h("strong", {}, `${p.nnz} nonzeros`), h("div", {}, `score ${number(p.score)}, standard error ${number(p.se)}`)],
+  }));
+  const ends = path.flatMap((p) => [p.score - (p.se || 0), p.score + (p.se || 0)]);
+  const xs = path.map((p) => p.nnz);
+  const domains = { xDomain: [Math.max(1, Math.min(...xs)), Math.max(...xs)], xLog: true, xTicks: xs, yDomain: padded(ends, false), yLog: false };
+  return h("div", { class: "plots" }, lines("Score", { xName: "nonzeros", yName: "score" }, domains, [{ label: "score", k: 0, dash: "", points }]));
+}
+
+function confusion({ labels, counts }) {
+  const totals = counts.map((row) => row.reduce((a, b) => a + b, 0) || 1);
+  const right = counts.reduce((sum, row, i) => sum + row[i], 0), n = counts.flat().reduce((a, b) => a + b, 0);
+  return [
+    h("p", { class: "soft" }, `${right} of ${n} rows are right (${number(n ? (100 * right) / n : null)} %). Colours are shares of the rows of a true class.`),
+    h("div", { class: "maps" }, heatmap({
+      title: "Rows by true and predicted class", rowName: "true", columnName: "predicted", rows: labels, columns: labels,
+      cell: (i, j) => ({
+        text: String(counts[i][j]),
+        ...(counts[i][j] ? signed(i === j ? counts[i][j] / totals[i] : (-1.5 * counts[i][j]) / totals[i]) : {}),
+        tip: () => [h("strong", {}, `${labels[i]} taken for ${labels[j]}`), h("div", {}, `${plural(counts[i][j], "row")}, ${number((100 * counts[i][j]) / totals[i])} % of ${labels[i]}`)],
+      }),
+    })),
+  ];
+}
+
+function scatter({ points, of, name }) {
+  const domain = padded(points.flat(), false);
+  const { svg, x, y } = frame({ label: `predictions of ${name} against the truth`, xName: `true ${cut(name, 30)}`, yName: "predicted", xDomain: domain, yDomain: domain });
+  svg.append(s("line", { x1: x.at(domain[0]), y1: y.at(domain[0]), x2: x.at(domain[1]), y2: y.at(domain[1]), stroke: "var(--soft)", "stroke-dasharray": "4 4" }));
+  for (const [a, b] of points) svg.append(tip(s("circle", { cx: x.at(a), cy: y.at(b), r: 2.6, fill: "var(--c0)", "fill-opacity": 0.55 }), () => [h("div", {}, `true ${number(a)}, predicted ${number(b)}`)], undefined, false));
+  const part = points.length < of ? ` ${points.length} of ${of} rows are drawn.` : "";
+  return [h("p", { class: "soft" }, `On the dashed line predictions are right.${part}`), h("div", { class: "plots" }, h("figure", {}, h("h3", {}, name), svg))];
+}
