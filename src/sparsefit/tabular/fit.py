@@ -103,10 +103,12 @@ def _as_model(fitted: Predictor, rows: TableRows) -> Predictor:
 
 
 def _facts(estimator: Any, rows: TableRows, scores: list[Score]) -> dict[str, Any]:
+    # Targets were brought to variance 1, so that R^2 is 1 less the mean square.
+    most = 0.0 if rows.classes else 1.0
     facts: dict[str, Any] = {
         "scores": [{"name": score.name, "score": score.score} for score in scores],
         "path": [
-            {"nnz": entry["nnz"], "score": -entry["loss"], "se": entry["se"]}
+            {"nnz": entry["nnz"], "score": most - entry["loss"], "se": entry["se"]}
             for entry in estimator.path_
         ],
     }
