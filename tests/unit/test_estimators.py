@@ -165,6 +165,25 @@ def test_a_method_that_takes_no_weights_says_which_do():
         model.fit(X, y, sample_weight=np.arange(1, 51))
 
 
+def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
+    monkeypatch.setattr("sparsefit.estimators._base._MOST_SEARCHED", 200)
+    monkeypatch.setattr("sparsefit.estimators._base._MOST_VALIDATED", 300)
+    X, y = planted(2000, noise=1.0)
+    rows = []
+
+    class Spy(Splice):
+        def path(self, problem, budgets, setting):
+            rows.append(len(problem.X))
+            return super().path(problem, budgets, setting)
+
+    model = SparseMLPRegressor(
+        (4,), nnz=6, random_state=0, method=Spy(restarts=0, cycles=2, start_steps=300)
+    )
+    model.fit(X, y)
+    assert rows == [200]
+    assert model.score(X, y) > 0.5
+
+
 def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():
     X = np.array([[0.0, 1], [2, 3], [-0.0, 1], [4, 5], [0, 1]])
     y = np.array([1.0, 1, 1, 1, 2])

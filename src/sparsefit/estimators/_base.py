@@ -28,6 +28,8 @@ from sparsefit.predictor import Column, Predictor
 
 # With more rows than these, nothing is held out: overfitting is no concern at few weights.
 _MOST_VALIDATED = 5000
+# With more rows than these, networks are found on a draw of them, and refitted on all.
+_MOST_SEARCHED = 20_000
 # The most weights that nnz="auto" considers.
 _MOST_AUTO = 500
 # Optimiser steps, about, where a method's result is mended and validated anyway.
@@ -117,7 +119,15 @@ class SparseMLP(BaseEstimator):
                 smallest=self.nnz == "auto",
             )  # fmt: skip
             return choice.fit, choice.path
-        [(_, fit)] = method.path(problem, [nnz], setting)
+        few = problem
+        if problem.loss == "squared" and len(problem.X) > _MOST_SEARCHED:
+            # Every step of a least squares search sees all rows: some of them do.
+            draw = np.random.default_rng(setting.seed)
+            few = problem.take(np.sort(draw.choice(len(problem.X), _MOST_SEARCHED, replace=False)))
+        [(_, fit)] = method.path(few, [nnz], setting)
+        if few is not problem:
+            wide = replace(setting, dtype="float32")
+            fit = replace(fit, network=with_ridge(fit.network, problem, wide, 0.0))
         if self.alpha not in ("auto", 0):
             fit = replace(fit, network=with_ridge(fit.network, problem, setting, alphas[0]))
         return fit, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+_MOST_MERGED = 50_000
 # An odd number near 2^64 over the golden ratio: products spread over all bits.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -14,7 +15,7 @@ def merge_rows(
     """Make one of equal rows, drop those of weight 0, and bring the rest to an order of its own.
 
     So a fit depends on neither the order of the rows nor on whether one is there twice or counts
-    twice.
+    twice. More than 50000 rows without weights stay as they are, as a copy would take memory.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ def merge_rows(
     >>> sorted(zip(X.ravel().tolist(), weight.tolist()))
     [(1.0, 2.0), (2.0, 1.0)]
     """
+    if weight is None and len(X) > _MOST_MERGED:
+        return X, y, None
     weight = np.ones(len(X)) if weight is None else weight
     if (weight == 0).any():
         kept = np.flatnonzero(weight)

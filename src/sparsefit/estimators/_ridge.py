@@ -21,6 +21,7 @@ from sparsefit.solvers.surgeon import contract
 
 # Of the surgeon, as a share of the mean curvature: on few rows the matrix is singular without.
 _LEAST_RIDGE = 1e-3
+_STEPS = 50
 # Of a linear model: its matrix of curvature has as many rows for each output.
 _MOST_INPUTS = 200
 
@@ -34,7 +35,6 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
     problem : Problem
     setting : Setting
     alpha : float
-        > 0.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
     [[0.5], [0.5]]
     """
     rows, y, datafit = as_rows(problem, setting)
-    net = from_network(network).net
-    result = refit(net, rows, y, steps=50, gain=1e-6, datafit=datafit, alpha=alpha)
+    net = from_network(network, rows.dtype).net
+    result = refit(net, rows, y, steps=_STEPS, gain=1e-5, datafit=datafit, alpha=alpha)
     return to_network(result.net, replace(setting, skip=network.skip is not None))
 
 

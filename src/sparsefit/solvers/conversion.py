@@ -21,7 +21,6 @@ class Converted:
     Attributes
     ----------
     net : SparseNet
-        In float64.
     bias : bool
         Whether its last input is the constant 1.
     units : tuple of ndarray of int
@@ -36,13 +35,15 @@ class Converted:
     n_idle: int
 
 
-def from_network(network: Network) -> Converted:
+def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Converted:
     """Return a network as a `SparseNet`, on which Gauss-Newton equations can be formed.
 
     Parameters
     ----------
     network : Network
         Its biases, if any, are those of the first hidden layer and of the outputs.
+    dtype : torch.dtype, optional
+        Of the result.
 
     Raises
     ------
@@ -74,12 +75,12 @@ def from_network(network: Network) -> Converted:
     units = _live_units(weights)
     inputs = [np.arange(weights[0].shape[0]), *units]
     outputs = [*units, np.arange(network.n_outputs)]
-    parts = [_edges(w[a, :][:, b]) for w, a, b in zip(weights, inputs, outputs, strict=True)]
+    parts = [_edges(w[a, :][:, b], dtype) for w, a, b in zip(weights, inputs, outputs, strict=True)]
     linear = sparse.csc_array((network.n_inputs, network.n_outputs))
     linear = linear if network.skip is None else network.skip.weight
     linear = _with_row(linear, free[0] if free else None) if bias else linear
     net = SparseNet(
-        tuple(parts[:n_hidden]), parts[-1], _edges(linear), network.fused,
+        tuple(parts[:n_hidden]), parts[-1], _edges(linear, dtype), network.fused,
         linear_counts=network.skip is not None,
     )  # fmt: skip
     return Converted(net, bias, tuple(units), network.nnz - len(net.values))
@@ -107,11 +108,11 @@ def _live_units(weights: list[sparse.csc_array]) -> list[np.ndarray]:
     return live[:-1]
 
 
-def _edges(weight: sparse.csc_array) -> Edges:
+def _edges(weight: sparse.csc_array, dtype: torch.dtype) -> Edges:
     entries = sparse.coo_array(weight)
     kept = entries.data != 0
     source, target = (torch.from_numpy(part[kept].astype(np.int64)) for part in entries.coords)
-    values = torch.from_numpy(entries.data[kept].astype(np.float64))
+    values = torch.from_numpy(entries.data[kept]).to(dtype)
     return Edges.build(source, target, values, *weight.shape)
 
 
