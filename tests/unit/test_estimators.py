@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -166,7 +167,7 @@ def test_a_method_that_takes_no_weights_says_which_do():
 
 
 def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
-    monkeypatch.setattr("sparsefit.estimators._base._MOST_SEARCHED", 200)
+    monkeypatch.setattr("sparsefit.estimators._search._MOST_SEARCHED", 200)
     monkeypatch.setattr("sparsefit.estimators._base._MOST_VALIDATED", 300)
     X, y = planted(2000, noise=1.0)
     rows = []
@@ -179,9 +180,43 @@ def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
     model = SparseMLPRegressor(
         (4,), nnz=6, random_state=0, method=Spy(restarts=0, cycles=2, start_steps=300)
     )
-    model.fit(X, y)
+    found = model.fit(X, y).predict(X)
     assert rows == [200]
-    assert model.score(X, y) > 0.5
+    # Of least squares on all rows, not on the draw: no multiple of the network is nearer.
+    network = found - y.mean()
+    assert abs(network @ (y - found)) < 1e-4 * (network @ network)
+
+
+@pytest.mark.parametrize("estimator", BOTH, ids=["regressor", "classifier"])
+def test_a_path_has_a_fitted_model_of_each_budget_in_the_order_asked(estimator):
+    X, y = planted(noise=0.3)
+    y = y if estimator is REGRESSOR else np.digitize(y, [1, 3])
+    models = clone(estimator).set_params(folds=2).path(X, y, [3, 20, 0.05])
+    assert [model.nnz for model in models] == [3, 20, 0.05]
+    assert models[0].n_nonzero_ <= 3 < models[1].n_nonzero_ <= 20
+    assert models[1].score(X, y) > models[0].score(X, y)
+    assert [entry["nnz"] for entry in models[0].path_] == [3, 2, 1]
+    alone = clone(estimator).set_params(folds=0)
+    [same] = alone.path(X, y, [9])
+    expected = alone.set_params(nnz=9).fit(X, y).predict(X)
+    np.testing.assert_array_equal(same.predict(X), expected)
+
+
+@pytest.mark.parametrize("nnz", [40, "auto"])
+def test_an_exact_network_is_cut_down_to_few_weights(nnz):
+    X, y = planted()
+    model = SparseMLPRegressor((4,), nnz=nnz, random_state=0).fit(X, y)
+    assert model.score(X, y) > 1 - 1e-9
+    assert model.n_nonzero_ <= 10
+
+
+def test_rows_that_a_network_only_interpolates_are_not_taken_for_a_recovery():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    method = Splice(restarts=0, cycles=2, start_steps=500)
+    model = SparseMLPRegressor((30,), nnz=100, random_state=0, method=method).fit(X, y)
+    assert model.n_nonzero_ <= 30
+    assert model.score(X, y) < 0.8
 
 
 def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():

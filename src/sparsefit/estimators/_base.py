@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sparsefit.core.errors import ParameterError
 from sparsefit.core.network import Layer, Network
-from sparsefit.core.problem import Loss, Problem
-from sparsefit.core.result import Fit
+from sparsefit.core.problem import Problem
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
-from sparsefit.estimators._ridge import with_ridge
-from sparsefit.estimators._validation import ALPHAS, choose
+from sparsefit.estimators._search import Found, Search
+from sparsefit.estimators._validation import ALPHAS
 from sparsefit.methods import Method, find_method
 from sparsefit.methods.fisher_gmp import FisherPruning
 from sparsefit.methods.splice import Splice
 from sparsefit.predictor import Column, Predictor
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 # With more rows than these, nothing is held out: overfitting is no concern at few weights.
 _MOST_VALIDATED = 5000
-# With more rows than these, networks are found on a draw of them, and refitted on all.
-_MOST_SEARCHED = 20_000
 # The most weights that nnz="auto" considers.
 _MOST_AUTO = 500
 # Optimiser steps, about, where a method's result is mended and validated anyway.
-_STEPS = 1000
+_STEPS = 300
 
 
 class SparseMLP(BaseEstimator):
@@ -81,56 +83,83 @@ class SparseMLP(BaseEstimator):
             return X, y, None
         return X, y, _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
-    def _fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray | None,
-        loss: Loss,
-        n_classes: int = 0,
-    ) -> Network:
-        """Fit a network to standardised inputs and set what all estimators show.
-
-        Rows come from `merge_rows`.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the network.
 
         Parameters
         ----------
-        X : ndarray of shape (n, d)
-        y : ndarray of shape (n, k) or, for softmax, (n,)
+        X : array, sparse matrix or data frame of shape (n, n_features)
+        y : array of shape (n,) or, of a regressor, (n, n_targets)
+        sample_weight : array of shape (n,), optional
+            What rows count for, >= 0.
         """
-        self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
-        if self.standardize:
-            X = ((X - self.mean_) / self.scale_).astype(X.dtype, copy=False)
-        problem = Problem(X, y, loss=loss, n_classes=n_classes, sample_weight=weight)
-        setting = self._setting()
-        with self._progress() as progress:
-            fit, self.path_ = self._search(problem, replace(setting, progress=progress))
-        self.n_iter_, self.status_ = fit.n_iter, fit.status.value
-        return fit.network
+        problem = self._problem(X, y, sample_weight)
+        with self._search(problem) as search:
+            if isinstance(self.nnz, str):
+                found = search.fewest(self._budget(problem, self.nnz))
+            else:
+                [found] = search.of_budgets([self._budget(problem, self.nnz)])
+        return self._take(found)
 
-    def _search(self, problem: Problem, setting: Setting) -> tuple[Fit, list[dict[str, Any]]]:
-        n_folds, nnz = self._n_folds(problem, setting), self._budget(problem)
-        alphas = ALPHAS if self.alpha == "auto" else (float(self.alpha),)
+    def path(
+        self, X: Any, y: Any, budgets: Sequence[int | float], sample_weight: Any = None
+    ) -> list[Self]:
+        """Return models of several budgets, whose validation is shared.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            See `fit`.
+        budgets : sequence of int or float
+            Values of `nnz`.
+
+        Returns
+        -------
+        list
+            Fitted models, in the order of `budgets`. Each is the best on held-out rows of all
+            networks of at most so many weights that were met on the way to any budget.
+        """
+        shared = clone(self)
+        problem = shared._problem(X, y, sample_weight)
+        models = [copy(shared).set_params(nnz=nnz) for nnz in budgets]
+        with shared._search(problem) as search:
+            found = search.of_budgets([shared._budget(problem, nnz) for nnz in budgets])
+        return [model._take(one) for model, one in zip(models, found, strict=True)]
+
+    @abstractmethod
+    def _problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
+        """Check the data, remember what predictions need of them, and return what is fitted."""
+
+    @abstractmethod
+    def _set_network(self, network: Network) -> None:
+        """Make a model of a fitted network."""
+
+    def _take(self, found: Found) -> Self:
+        self.path_ = found.path
+        self.n_iter_, self.status_ = found.fit.n_iter, found.fit.status.value
+        self._set_network(found.fit.network)
+        return self
+
+    def _standardized(self, X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """Set `mean_` and `scale_`, and return inputs of mean 0 and variance 1."""
+        self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
+        if not self.standardize:
+            return X
+        return ((X - self.mean_) / self.scale_).astype(X.dtype, copy=False)
+
+    @contextlib.contextmanager
+    def _search(self, problem: Problem) -> Iterator[Search]:
+        setting = self._setting()
+        n_folds = self._n_folds(problem, setting)
         method = self._method(problem, quick=n_folds > 0)
         method.check(problem)
-        if n_folds:
-            choice = choose(
-                problem, setting, method, nnz, alphas=alphas, n_folds=n_folds,
-                smallest=self.nnz == "auto",
-            )  # fmt: skip
-            return choice.fit, choice.path
-        few = problem
-        if problem.loss == "squared" and len(problem.X) > _MOST_SEARCHED:
-            # Every step of a least squares search sees all rows: some of them do.
-            draw = np.random.default_rng(setting.seed)
-            few = problem.take(np.sort(draw.choice(len(problem.X), _MOST_SEARCHED, replace=False)))
-        [(_, fit)] = method.path(few, [nnz], setting)
-        if few is not problem:
-            wide = replace(setting, dtype="float32")
-            fit = replace(fit, network=with_ridge(fit.network, problem, wide, 0.0))
-        if self.alpha not in ("auto", 0):
-            fit = replace(fit, network=with_ridge(fit.network, problem, setting, alphas[0]))
-        return fit, []
+        automatic = ALPHAS if n_folds else (0.0,)
+        alphas = automatic if self.alpha == "auto" else (float(self.alpha),)
+        with self._progress() as progress:
+            setting = replace(setting, progress=progress)
+            yield Search(
+                problem=problem, setting=setting, method=method, alphas=alphas, n_folds=n_folds
+            )
 
     def _method(self, problem: Problem, *, quick: bool) -> Method:
         """Return the method; a quick one if what it finds is validated and mended anyway."""
@@ -139,7 +168,7 @@ class SparseMLP(BaseEstimator):
         if self.method != "auto" or not quick:
             return find_method(self.method)()
         if problem.loss == "squared":
-            return Splice(restarts=0)
+            return Splice(restarts=0, cycles=5)
         return FisherPruning(epochs=max(20, _STEPS * 256 // len(problem.X)))
 
     def _n_folds(self, problem: Problem, setting: Setting) -> int:
@@ -167,8 +196,9 @@ class SparseMLP(BaseEstimator):
             device=self.device, seed=seed,
         )  # fmt: skip
 
-    def _budget(self, problem: Problem) -> int:
-        nnz, n_params = self.nnz, self._n_params(problem)
+    def _budget(self, problem: Problem, nnz: int | float | str) -> int:
+        """Return the number of weights that a value of `nnz` allows at most."""
+        n_params = self._n_params(problem)
         if isinstance(nnz, str) and nnz == "auto":
             return min(n_params, max(10, len(problem.X) // 4), _MOST_AUTO)
         if isinstance(nnz, (int, np.integer)) and nnz >= 1:
@@ -199,7 +229,7 @@ class SparseMLP(BaseEstimator):
 
             yield show
 
-    def _set_network(
+    def _set_predictor(
         self, network: Network, targets: tuple[str, ...], *, classes: tuple[str, ...] = (),
         intercepts: tuple[float, ...] = (),
     ) -> None:  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -12,7 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sparsefit import nets
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
-from sparsefit.core.result import Fit, Status
+from sparsefit.core.result import Fit
 from sparsefit.core.setting import Setting
 from sparsefit.estimators._ridge import linear_start, shrink
 from sparsefit.methods import Method
@@ -24,111 +25,136 @@ ALPHAS = (0.001, 0.01, 0.1)
 
 
 class Key(NamedTuple):
-    """Where a candidate comes from: the fitted network or a linear model, shrunk."""
+    """Where a candidate comes from: the network fitted with a budget, or a linear model at 0."""
 
-    start: Literal["network", "linear"]
+    budget: int
     size: int
     alpha: float
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The network chosen, and what it was chosen by.
+    """Candidates of many sizes, and how good they are on rows held out.
 
     Attributes
     ----------
-    fit : Fit
-        Of the chosen network.
-    path : list of dict
-        For each size, from the largest: ``nnz``, ``loss`` on rows held out and its standard error
-        ``se`` over the folds, ``start`` and ``alpha`` of the best candidate of that size.
+    fits : dict of int to Fit
+        Networks on all rows, by budget.
+    candidates : dict of Key to Network
+        What is left of them, and of a linear model, when weights are dropped; on all rows.
+    losses : dict of Key to list of float
+        On the rows held out of each fold.
     """
 
-    fit: Fit
-    path: list[dict[str, Any]]
+    fits: dict[int, Fit]
+    candidates: dict[Key, Network]
+    losses: dict[Key, list[float]]
+
+    def up_to(self, nnz: int) -> list[dict[str, Any]]:
+        """Return the best candidate of each size, from `nnz` down.
+
+        Each is a dict of ``nnz``, ``loss`` on rows held out and its standard error ``se`` over the
+        folds, ``start`` ("network" or "linear") and ``alpha``.
+        """
+        return [self._entry(key) for key in self._keys(nnz)]
+
+    def best(self, nnz: int) -> Fit:
+        """Return the network of at most `nnz` weights whose loss is least."""
+        return self._fit(min(self._keys(nnz), key=self._mean, default=None), nnz)
+
+    def smallest(self) -> Fit:
+        """Return the network of fewest weights whose loss is within one standard error of it."""
+        most = max(self.fits)
+        keys = self._keys(most)
+        best = min(keys, key=self._mean, default=None)
+        if best is None:
+            return self.fits[most]
+        limit = self._mean(best) + self._error(best)
+        return self._fit([key for key in keys if self._mean(key) <= limit][-1], most)
+
+    def _keys(self, nnz: int) -> list[Key]:
+        """Return the best candidate of each size, from `nnz` down."""
+        by_size: dict[int, Key] = {}
+        for key in self.losses:
+            if key.size <= nnz and key in self.candidates:
+                by_size[key.size] = min(by_size.get(key.size, key), key, key=self._mean)
+        return [by_size[size] for size in sorted(by_size, reverse=True)]
+
+    def _fit(self, key: Key | None, nnz: int) -> Fit:
+        """Return a candidate; with none, as of networks without weights, the network fitted."""
+        if key is None:
+            return self.fits[nnz]
+        return replace(self.fits[key.budget or nnz], network=self.candidates[key])
+
+    def _entry(self, key: Key) -> dict[str, Any]:
+        return {
+            "nnz": key.size, "loss": self._mean(key), "se": self._error(key),
+            "start": "network" if key.budget else "linear", "alpha": key.alpha,
+        }  # fmt: skip
+
+    def _mean(self, key: Key) -> float:
+        return float(np.mean(self.losses[key]))
+
+    def _error(self, key: Key) -> float:
+        return float(np.std(self.losses[key], ddof=1) / np.sqrt(len(self.losses[key])))
 
 
-def choose(
-    problem: Problem, setting: Setting, method: Method, nnz: int, *, alphas: tuple[float, ...],
-    n_folds: int, smallest: bool,
+def validate(
+    fits: dict[int, Fit], problem: Problem, setting: Setting, method: Method, *,
+    alphas: tuple[float, ...], n_folds: int,
 ) -> Choice:  # fmt: skip
-    """Fit a network and a linear model, shrink both, and choose among what is on the way.
+    """Fit the same budgets on parts of the rows, shrink them and a linear model, and compare.
 
     Parameters
     ----------
+    fits : dict of int to Fit
+        Networks fitted to all rows by `method`, by budget.
     problem : Problem
     setting : Setting
     method : Method
-    nnz : int
-        The most weights.
     alphas : tuple of float
         Ridges to choose from.
     n_folds : int
-        Of cross-validation.
-    smallest : bool
-        Choose the fewest weights whose loss is within one standard error of the least, not those
-        of least loss.
     """
-    whole, *parts = (
-        setting.part(at / (n_folds + 1), (at + 1) / (n_folds + 1)) for at in range(n_folds + 1)
-    )
-    fit = _fitted(problem, whole, method, nnz)
-    if fit.status is Status.CONVERGED and not smallest:
-        return Choice(fit, [])
     losses: dict[Key, list[float]] = {}
-    for (rest, held), part in zip(_folds(problem, n_folds, setting.seed), parts, strict=True):
-        some = problem.take(rest)
-        found = _candidates(_fitted(some, part, method, nnz), some, setting, nnz, alphas)
+    for at, (rest, held) in enumerate(_folds(problem, n_folds, setting.seed)):
+        some, held_out = problem.take(rest), problem.take(held)
+        part = setting.part(at / n_folds, (at + 1) / n_folds)
+        found = _candidates(dict(method.path(some, list(fits), part)), some, setting, alphas)
         for key, network in found.items():
-            loss = nets.mean_loss(network, problem.take(held))
-            losses.setdefault(key, []).append(loss)
-    candidates = _candidates(fit, problem, setting, nnz, alphas)
-    means = {
-        key: float(np.mean(found))
-        for key, found in losses.items()
-        if len(found) == n_folds and key in candidates
-    }
-    path = [_best_of_size(size, means, losses) for size in _sizes(nnz)]
-    best = min(path, key=lambda entry: entry["loss"])
-    if smallest:
-        best = [entry for entry in path if entry["loss"] <= best["loss"] + best["se"]][-1]
-    network = candidates[Key(best["start"], best["nnz"], best["alpha"])]
-    return Choice(replace(fit, network=network), path)
-
-
-def _best_of_size(
-    size: int, means: dict[Key, float], losses: dict[Key, list[float]]
-) -> dict[str, Any]:
-    key = min((key for key in means if key.size == size), key=means.__getitem__)
-    error = float(np.std(losses[key], ddof=1) / np.sqrt(len(losses[key])))
-    return {
-        "nnz": size, "loss": means[key], "se": error, "start": key.start, "alpha": key.alpha
-    }  # fmt: skip
-
-
-def _fitted(problem: Problem, setting: Setting, method: Method, nnz: int) -> Fit:
-    [(_, fit)] = method.path(problem, [nnz], setting)
-    return fit
+            losses.setdefault(key, []).append(nets.mean_loss(network, held_out))
+    # A fold may lack a candidate, as that of a network that has no weights.
+    losses = {key: found for key, found in losses.items() if len(found) == n_folds}
+    return Choice(fits, _candidates(fits, problem, setting, alphas), losses)
 
 
 def _candidates(
-    fit: Fit, problem: Problem, setting: Setting, nnz: int, alphas: tuple[float, ...]
+    fits: dict[int, Fit], problem: Problem, setting: Setting, alphas: tuple[float, ...]
 ) -> dict[Key, Network]:
-    starts = {"network": replace(from_network(fit.network).net, linear_counts=True)}
+    starts = {
+        nnz: replace(from_network(fit.network).net, linear_counts=True) for nnz, fit in fits.items()
+    }
     if setting.skip:
-        starts["linear"] = linear_start(problem, setting)
-    setting, sizes, found = replace(setting, dtype="float64"), _sizes(nnz), {}
-    for start, net in starts.items():
+        starts[0] = linear_start(problem, setting)
+    setting, found = replace(setting, dtype="float64"), {}
+    sizes = sorted({*falling_sizes(max(fits)), *fits}, reverse=True)
+    for (budget, net), alpha in itertools.product(starts.items(), alphas):
         if net.n_weights == 0:
             continue
-        for alpha in alphas:
-            for size, network in shrink(net, problem, setting, sizes, alpha):
-                found[Key(start, size, alpha)] = network  # type: ignore[arg-type]
+        there = [size for size in sizes if size <= budget or budget == 0]
+        for size, network in shrink(net, problem, setting, there, alpha):
+            found[Key(budget, size, alpha)] = network
     return found
 
 
-def _sizes(nnz: int) -> list[int]:
-    """Return `nnz` and smaller sizes, to 1."""
+def falling_sizes(nnz: int) -> list[int]:
+    """Return `nnz` and smaller sizes, to 1.
+
+    Examples
+    --------
+    >>> falling_sizes(10)
+    [10, 6, 4, 2, 1]
+    """
     sizes = [nnz]
     while sizes[-1] > 1:
         sizes.append(int(_STEP * sizes[-1]))

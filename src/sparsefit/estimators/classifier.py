@@ -10,6 +10,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from sparsefit.core.errors import ParameterError
+from sparsefit.core.network import Network
+from sparsefit.core.problem import Problem
 from sparsefit.estimators._base import SparseMLP
 from sparsefit.estimators._merge import merge_rows
 
@@ -89,8 +91,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     (True, 10)
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPClassifier:
-        """Fit the network."""
+    def _problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
         X, y, weight = self._checked(X, y, sample_weight)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -100,12 +101,16 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
                 f"y must have at least 2 classes, got one class: {self.classes_[0]!r}"
             )
         X, number, weight = merge_rows(X, number, weight)
+        X = self._standardized(X, weight)
         if len(self.classes_) == 2:
-            network = self._fit(X, number[:, None].astype(np.float64), weight, "logistic")
-        else:
-            network = self._fit(X, number, weight, "softmax", len(self.classes_))
-        self._set_network(network, ("y",), classes=tuple(str(label) for label in self.classes_))
-        return self
+            labels = number[:, None].astype(np.float64)
+            return Problem(X, labels, loss="logistic", sample_weight=weight)
+        n_classes = len(self.classes_)
+        return Problem(X, number, loss="softmax", n_classes=n_classes, sample_weight=weight)
+
+    def _set_network(self, network: Network) -> None:
+        classes = tuple(str(label) for label in self.classes_)
+        self._set_predictor(network, ("y",), classes=classes)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores, (n,) with two classes and (n, n_classes) with more."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from sparsefit.core.network import Network
+from sparsefit.core.problem import Problem
 from sparsefit.estimators._base import SparseMLP
 from sparsefit.estimators._merge import merge_rows
 
@@ -85,24 +87,21 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     (1.0, [0, 3], True)
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
-        """Fit the network."""
+    def _problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
         X, y, weight = self._checked(X, y, sample_weight, multi_output=True, y_numeric=True)
         self._is_column = y.ndim > 1
-        Y = y.reshape(len(y), -1).astype(np.float64)
-        X, Y, weight = merge_rows(X, Y, weight)
+        X, Y, weight = merge_rows(X, y.reshape(len(y), -1).astype(np.float64), weight)
         means = np.average(Y, axis=0, weights=weight)
-        if not self.fit_intercept:
-            means = np.zeros_like(means)
-        scale = (
-            float(np.sqrt(np.average(np.square(Y - means), axis=0, weights=weight).mean())) or 1.0
-        )
-        network = self._fit(X, (Y - means) / scale, weight, "squared")
-        self._set_network(
-            network.times(scale), tuple(f"y{at}" for at in range(Y.shape[1])),
-            intercepts=tuple(means.tolist()),
-        )  # fmt: skip
-        return self
+        self._means = means if self.fit_intercept else np.zeros_like(means)
+        spread = np.average(np.square(Y - self._means), axis=0, weights=weight)
+        self._spread = float(np.sqrt(spread.mean())) or 1.0
+        Y = (Y - self._means) / self._spread
+        return Problem(self._standardized(X, weight), Y, sample_weight=weight)
+
+    def _set_network(self, network: Network) -> None:
+        targets = tuple(f"y{at}" for at in range(len(self._means)))
+        means = tuple(self._means.tolist())
+        self._set_predictor(network.times(self._spread), targets, intercepts=means)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predicted values, (n,) or, for several targets, (n, k)."""

@@ -1,0 +1,126 @@
+"""From a problem to networks of some budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sparsefit import nets
+from sparsefit.core.problem import Problem
+from sparsefit.core.result import Fit
+from sparsefit.core.setting import Setting
+from sparsefit.estimators._ridge import with_ridge
+from sparsefit.estimators._validation import Choice, falling_sizes, validate
+from sparsefit.methods import Method
+
+# With more rows than these, networks are found on a draw of them, and refitted on all.
+_MOST_SEARCHED = 20_000
+# Mean square, relative to that of the targets, at which a network is exact.
+_EXACT = 1e-12
+# Budgets below the largest, each a third of the one before, that "auto" fits networks of.
+_N_BELOW, _LEAST_BELOW = 2, 5
+
+
+class Found(NamedTuple):
+    """A network, and what it was chosen by: see `Choice.path`."""
+
+    fit: Fit
+    path: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How networks are found for a problem.
+
+    Attributes
+    ----------
+    problem : Problem
+    setting : Setting
+    method : Method
+    alphas : tuple of float
+        Ridges to choose from; with no folds, the first is used.
+    n_folds : int
+        Of cross-validation; 0 takes networks as they are fitted.
+    """
+
+    problem: Problem
+    setting: Setting
+    method: Method
+    alphas: tuple[float, ...]
+    n_folds: int
+
+    def of_budgets(self, budgets: Sequence[int]) -> list[Found]:
+        """Return the best network of each budget."""
+        if not self.n_folds:
+            return [Found(self._unvalidated(nnz), []) for nnz in budgets]
+        fits = self._fits(budgets)
+        exact = {nnz: self._fewest_exact(nnz, fit) for nnz, fit in fits.items()}
+        if all(exact.values()):
+            return [Found(exact[nnz] or fits[nnz], []) for nnz in budgets]
+        choice = self._validated(fits)
+        return [
+            Found(exact[nnz] or choice.best(nnz), [] if exact[nnz] else choice.up_to(nnz))
+            for nnz in budgets
+        ]
+
+    def fewest(self, most: int) -> Found:
+        """Return the smallest network within one standard error of the best of at most `most`."""
+        if not self.n_folds:
+            return Found(self._unvalidated(most), [])
+        below = (most // 3**at for at in range(1, _N_BELOW + 1))
+        fits = self._fits([most, *(nnz for nnz in below if nnz >= _LEAST_BELOW)])
+        exact = self._fewest_exact(most, fits[most])
+        if exact is not None:
+            return Found(exact, [])
+        choice = self._validated(fits)
+        return Found(choice.smallest(), choice.up_to(most))
+
+    def _fits(self, budgets: Sequence[int]) -> dict[int, Fit]:
+        setting = self.setting.part(0, 1 / (self.n_folds + 1))
+        return dict(self.method.path(self.problem, list(dict.fromkeys(budgets)), setting))
+
+    def _validated(self, fits: dict[int, Fit]) -> Choice:
+        return validate(
+            fits, self.problem, self.setting.part(1 / (self.n_folds + 1), 1.0), self.method,
+            alphas=self.alphas, n_folds=self.n_folds,
+        )  # fmt: skip
+
+    def _fewest_exact(self, nnz: int, fit: Fit) -> Fit | None:
+        """Return the smallest exact network, if there is one that interpolation does not explain.
+
+        So many weights as there are targets fit anything: an exact network says something if it
+        has at most half of them.
+        """
+        best = None
+        for size in falling_sizes(nnz):
+            if size < nnz:
+                fit = dict(self.method.path(self.problem, [size], self.setting.part(0, 0)))[size]
+            if not self._is_exact(fit):
+                break
+            if 2 * fit.network.nnz <= self.problem.y.size:
+                best = fit
+        return best
+
+    def _is_exact(self, fit: Fit) -> bool:
+        if self.problem.loss != "squared":
+            return False
+        mean_square = float(np.square(self.problem.y).mean())
+        return nets.mean_loss(fit.network, self.problem) <= _EXACT * mean_square
+
+    def _unvalidated(self, nnz: int) -> Fit:
+        problem = self.problem
+        few = problem
+        if problem.loss == "squared" and len(problem.X) > _MOST_SEARCHED:
+            # Every step of a least squares search sees all rows: some of them do.
+            draw = np.random.default_rng(self.setting.seed)
+            few = problem.take(np.sort(draw.choice(len(problem.X), _MOST_SEARCHED, replace=False)))
+        [(_, fit)] = self.method.path(few, [nnz], self.setting)
+        setting, alpha = self.setting, self.alphas[0]
+        if few is not problem:
+            setting = replace(setting, dtype="float32")
+        if alpha or few is not problem:
+            fit = replace(fit, network=with_ridge(fit.network, problem, setting, alpha))
+        return fit
