@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -212,11 +213,67 @@ def test_an_exact_network_is_cut_down_to_few_weights(nnz):
 
 def test_rows_that_a_network_only_interpolates_are_not_taken_for_a_recovery():
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
-    method = Splice(restarts=0, cycles=2, start_steps=500)
-    model = SparseMLPRegressor((30,), nnz=100, random_state=0, method=method).fit(X, y)
-    assert model.n_nonzero_ <= 30
-    assert model.score(X, y) < 0.8
+    X, y = rng.normal(size=(20, 4)), rng.normal(size=20)
+    model = SparseMLPRegressor((20,), nnz=60, random_state=0, method=Splice(restarts=0, cycles=5))
+    assert clone(model).set_params(folds=0).fit(X, y).score(X, y) > 1 - 1e-9
+    assert model.fit(X, y).score(X, y) < 0.9
+
+
+def in_parts(model, X, y, size, **first):
+    for start in range(0, len(X), size):
+        model.partial_fit(X[start : start + size], y[start : start + size], **first)
+    return model
+
+
+@pytest.mark.parametrize("weight", [None, np.repeat([0.5, 1.0, 2.0, 3.0], 100)])
+def test_parts_give_a_linear_model_of_all_rows(weight):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 5)) + 3
+    y = X[:, 1] - 2 * X[:, 3] + 0.5 * rng.normal(size=400) + np.arange(400) / 400
+    model = clone(REGRESSOR).set_params(nnz=2)
+    for part in np.split(np.arange(400), 4):
+        model.partial_fit(X[part], y[part], None if weight is None else weight[part])
+    few = model.support_
+    assert few.tolist() == [1, 3]
+    expected = LinearRegression().fit(X[:, few], y, weight).predict(X[:, few])
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-4)
+
+
+def test_parts_bring_a_network_near_that_of_all_rows():
+    X, y = planted(2000, noise=1.0)
+    model = clone(REGRESSOR).set_params(nnz=6)
+    first = clone(model).fit(X[:100], y[:100]).score(X, y)
+    best = clone(model).fit(X, y).score(X, y)
+    last = in_parts(model, X, y, 100).score(X, y)
+    assert model.n_nonzero_ <= 6
+    assert best - last < 0.2 * (best - first)
+
+
+def test_parts_of_a_classification_may_lack_classes_that_are_named_first():
+    X, y = planted(1200, noise=0.3)
+    labels = np.array(["high", "low", "mid"])[np.digitize(y, [1, 3])]
+    order = np.argsort(labels[:300] == "low", kind="stable")
+    X[:300], labels[:300] = X[order], labels[order]
+    model = clone(CLASSIFIER)
+    model.partial_fit(X[:200], labels[:200], classes=["low", "mid", "high"])
+    before = model.score(X, labels)
+    for start in range(200, 1200, 200):
+        model.partial_fit(X[start : start + 200], labels[start : start + 200])
+    assert model.classes_.tolist() == ["high", "low", "mid"]
+    assert "low" in model.predict(X)
+    assert model.score(X, labels) > before + 0.05
+    with pytest.raises(ParameterError, match="labels in classes_ only, got 'top'"):
+        model.partial_fit(X[:5], np.array(["low", "top", "mid", "mid", "low"]))
+
+
+def test_partial_fit_says_what_it_cannot_change():
+    X, y = planted(100)
+    deep = SparseMLPRegressor(
+        (4, 4), nnz=30, folds=0, random_state=0, skip=False, method=FisherPruning(epochs=20)
+    )
+    deep.partial_fit(X, y)
+    with pytest.raises(SparsefitError, match=r"partial_fit cannot change .* later hidden layer"):
+        deep.partial_fit(X, y)
 
 
 def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():

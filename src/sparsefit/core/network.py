@@ -184,6 +184,25 @@ class Network:
         skip = self.skip and self.skip.times(scale)
         return replace(self, layers=(*others, last.times(scale)), skip=skip)
 
+    def without_output_bias(self) -> tuple[Network, np.ndarray]:
+        """Return the network without biases of its outputs, and those, shape (n_outputs,).
+
+        Examples
+        --------
+        >>> network = Network((Layer(np.eye(1)), Layer(np.eye(1), np.array([3.0]))))
+        >>> rest, bias = network.without_output_bias()
+        >>> rest.nnz, bias.tolist()
+        (2, [3.0])
+        """
+        constant, layers, skip = np.zeros(self.n_outputs), self.layers, self.skip
+        if not self.fused and layers[-1].bias is not None:
+            constant = constant + layers[-1].bias
+            layers = (*layers[:-1], Layer(layers[-1].weight))
+        if skip is not None and skip.bias is not None:
+            constant = constant + skip.bias
+            skip = Layer(skip.weight)
+        return replace(self, layers=layers, skip=skip), constant
+
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Evaluate the network, using its nonzeros only.
 

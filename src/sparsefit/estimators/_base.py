@@ -16,10 +16,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from sparsefit.core.errors import ParameterError
+from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.core.network import Layer, Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
+from sparsefit.estimators._online import Online
 from sparsefit.estimators._search import Found, Search
 from sparsefit.estimators._validation import ALPHAS
 from sparsefit.methods import Method, find_method
@@ -32,14 +33,19 @@ if TYPE_CHECKING:
 
 # With more rows than these, nothing is held out: overfitting is no concern at few weights.
 _MOST_VALIDATED = 5000
-# The most weights that nnz="auto" considers.
-_MOST_AUTO = 500
+# nnz="auto" considers a weight for so many rows, twice that for labels, and so many at most.
+_ROWS_A_WEIGHT, _MOST_AUTO = 8, 500
 # Optimiser steps, about, where a method's result is mended and validated anyway.
 _STEPS = 300
 
 
 class SparseMLP(BaseEstimator):
     """Base of the estimators; parameters and attributes are described there."""
+
+    # The state that `partial_fit` goes on from, or why it cannot.
+    _online: Online | str
+    # Of the rows of the last call.
+    _total_weight: float
 
     def __init__(
         self,
@@ -74,14 +80,19 @@ class SparseMLP(BaseEstimator):
         return tags
 
     def _checked(
-        self, X: Any, y: Any, sample_weight: Any, **how: Any
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool, **how: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return X (n, d), y and weights, dense and in float64, or float32 if X is."""
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], **how)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], reset=first, **how
+        )
         X = X.toarray() if sparse.issparse(X) else X
+        self._total_weight = float(len(X))
         if sample_weight is None:
             return X, y, None
-        return X, y, _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        self._total_weight = float(weight.sum())
+        return X, y, weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the network.
@@ -93,13 +104,7 @@ class SparseMLP(BaseEstimator):
         sample_weight : array of shape (n,), optional
             What rows count for, >= 0.
         """
-        problem = self._problem(X, y, sample_weight)
-        with self._search(problem) as search:
-            if isinstance(self.nnz, str):
-                found = search.fewest(self._budget(problem, self.nnz))
-            else:
-                [found] = search.of_budgets([self._budget(problem, self.nnz)])
-        return self._take(found)
+        return self._fit(self._problem(X, y, sample_weight))
 
     def path(
         self, X: Any, y: Any, budgets: Sequence[int | float], sample_weight: Any = None
@@ -124,25 +129,53 @@ class SparseMLP(BaseEstimator):
         models = [copy(shared).set_params(nnz=nnz) for nnz in budgets]
         with shared._search(problem) as search:
             found = search.of_budgets([shared._budget(problem, nnz) for nnz in budgets])
-        return [model._take(one) for model, one in zip(models, found, strict=True)]
+        return [model._take(one, problem) for model, one in zip(models, found, strict=True)]
 
     @abstractmethod
-    def _problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
-        """Check the data, remember what predictions need of them, and return what is fitted."""
+    def _problem(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Problem:
+        """Check the data and return what is fitted.
+
+        What predictions need of them is remembered or, unless `first`, taken as it is.
+        """
+
+    def _fit(self, problem: Problem) -> Self:
+        with self._search(problem) as search:
+            if isinstance(self.nnz, str):
+                found = search.fewest(self._budget(problem, self.nnz))
+            else:
+                [found] = search.of_budgets([self._budget(problem, self.nnz)])
+        return self._take(found, problem)
+
+    def _update(self, problem: Problem) -> Self:
+        """Change the weights of a fitted network for more rows."""
+        setting = self._setting()
+        if isinstance(self._online, str):
+            raise SparsefitError(self._online)
+        self._online = self._online.update(problem, setting, self._total_weight)
+        self._set_network(self._online.network(setting))
+        return self
 
     @abstractmethod
     def _set_network(self, network: Network) -> None:
         """Make a model of a fitted network."""
 
-    def _take(self, found: Found) -> Self:
+    def _take(self, found: Found, problem: Problem) -> Self:
         self.path_ = found.path
         self.n_iter_, self.status_ = found.fit.n_iter, found.fit.status.value
         self._set_network(found.fit.network)
+        try:
+            self._online = Online.start(
+                found.fit.network, problem, self._setting(), self._total_weight
+            )
+        except SparsefitError as error:
+            # It matters only if `partial_fit` is called.
+            self._online = f"partial_fit cannot change this network: {error}"
         return self
 
-    def _standardized(self, X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """Set `mean_` and `scale_`, and return inputs of mean 0 and variance 1."""
-        self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
+    def _standardized(self, X: np.ndarray, weight: np.ndarray | None, *, first: bool) -> np.ndarray:
+        """Set `mean_` and `scale_`, if `first`, and return inputs of mean 0 and variance 1."""
+        if first:
+            self.mean_, self.scale_ = _moments(X, weight if self.standardize else np.zeros(0))
         if not self.standardize:
             return X
         return ((X - self.mean_) / self.scale_).astype(X.dtype, copy=False)
@@ -200,7 +233,8 @@ class SparseMLP(BaseEstimator):
         """Return the number of weights that a value of `nnz` allows at most."""
         n_params = self._n_params(problem)
         if isinstance(nnz, str) and nnz == "auto":
-            return min(n_params, max(10, len(problem.X) // 4), _MOST_AUTO)
+            rows_each = _ROWS_A_WEIGHT if problem.loss == "squared" else _ROWS_A_WEIGHT // 2
+            return min(n_params, max(10, len(problem.X) // rows_each), _MOST_AUTO)
         if isinstance(nnz, (int, np.integer)) and nnz >= 1:
             return int(nnz)
         if isinstance(nnz, (float, np.floating)) and 0 < nnz <= 1:

@@ -27,7 +27,7 @@ _MOST_INPUTS = 200
 
 
 def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: float) -> Network:
-    """Minimise twice the mean loss plus alpha |w|^2 over the weights that are there.
+    """Minimise twice the mean over rows of the loss, plus alpha |w|^2, over the present weights.
 
     Parameters
     ----------

@@ -21,11 +21,14 @@ from sparsefit.solvers.conversion import from_network
 
 # From one size to the next, and what weights may be drawn to zero by.
 _STEP = 2 / 3
-ALPHAS = (0.001, 0.01, 0.1)
+ALPHAS = (0.0001, 0.001, 0.01, 0.1)
 
 
 class Key(NamedTuple):
-    """Where a candidate comes from: the network fitted with a budget, or a linear model at 0."""
+    """Where a candidate comes from: the network fitted with a budget, or a linear model at 0.
+
+    With its full size and alpha 0 it is the network as it was fitted.
+    """
 
     budget: int
     size: int
@@ -41,7 +44,7 @@ class Choice:
     fits : dict of int to Fit
         Networks on all rows, by budget.
     candidates : dict of Key to Network
-        What is left of them, and of a linear model, when weights are dropped; on all rows.
+        They, and what is left of them and of a linear model when weights are dropped.
     losses : dict of Key to list of float
         On the rows held out of each fold.
     """
@@ -144,6 +147,8 @@ def _candidates(
         there = [size for size in sizes if size <= budget or budget == 0]
         for size, network in shrink(net, problem, setting, there, alpha):
             found[Key(budget, size, alpha)] = network
+    if len(alphas) > 1:
+        found.update({Key(nnz, nnz, 0.0): fit.network for nnz, fit in fits.items()})
     return found
 
 

@@ -30,8 +30,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
         options of its own.
     alpha : float or "auto", default "auto"
-        Ridge: alpha |w|^2 is added to twice the mean loss, for standardised inputs. "auto" chooses
-        on held-out rows; where none are held out it is 0.
+        Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
+        inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
         A direct linear path from the inputs to the outputs, counted in `nnz`.
     fit_intercept : bool, default True
@@ -91,21 +91,54 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     (True, 10)
     """
 
-    def _problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
-        X, y, weight = self._checked(X, y, sample_weight)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> SparseMLPClassifier:
+        """Fit the network or, if it is fitted, change its weights for more rows.
+
+        Which weights are nonzero, and how inputs are standardised, is settled by the first rows.
+        Later ones are fitted together with what earlier ones said, as far as a quadratic tells it:
+        recursive Gauss-Newton.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            See `fit`.
+        classes : array of shape (n_classes,), optional
+            All labels that will be seen, where the first y lacks some.
+
+        Raises
+        ------
+        ParameterError
+            If y has a label that is not among the classes.
+        SparsefitError
+            If the network has more than 1000 weights, or biases in a later hidden layer.
+        """
+        if hasattr(self, "predictor_"):
+            return self._update(self._problem(X, y, sample_weight, first=False))
+        return self._fit(self._problem(X, y, sample_weight, classes=classes))
+
+    def _problem(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool = True, classes: Any = None
+    ) -> Problem:
+        X, y, weight = self._checked(X, y, sample_weight, first=first)
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_, number = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        if first:
+            check_classification_targets(y)
+            self.classes_ = np.unique(y if classes is None else classes)
+        n_classes = len(self.classes_)
+        if n_classes < 2:
             raise ParameterError(
-                f"y must have at least 2 classes, got one class: {self.classes_[0]!r}"
+                f"y must have at least 2 classes, got one class: {self.classes_.tolist()[0]!r}"
             )
-        X, number, weight = merge_rows(X, number, weight)
-        X = self._standardized(X, weight)
-        if len(self.classes_) == 2:
+        if not np.isin(y, self.classes_).all():
+            strange = y[~np.isin(y, self.classes_)].tolist()[0]
+            raise ParameterError(f"y must hold the labels in classes_ only, got {strange!r}")
+        X, number, weight = merge_rows(X, np.searchsorted(self.classes_, y), weight)
+        X = self._standardized(X, weight, first=first)
+        if n_classes == 2:
             labels = number[:, None].astype(np.float64)
             return Problem(X, labels, loss="logistic", sample_weight=weight)
-        n_classes = len(self.classes_)
         return Problem(X, number, loss="softmax", n_classes=n_classes, sample_weight=weight)
 
     def _set_network(self, network: Network) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
+from sparsefit.core.errors import ParameterError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.estimators._base import SparseMLP
@@ -27,8 +28,8 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
         options of its own.
     alpha : float or "auto", default "auto"
-        Ridge: alpha |w|^2 is added to twice the mean loss, for standardised inputs. "auto" chooses
-        on held-out rows; where none are held out it is 0.
+        Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
+        inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
         A direct linear path from the inputs to the outputs, counted in `nnz`.
     fit_intercept : bool, default True
@@ -87,21 +88,53 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     (1.0, [0, 3], True)
     """
 
-    def _problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
-        X, y, weight = self._checked(X, y, sample_weight, multi_output=True, y_numeric=True)
-        self._is_column = y.ndim > 1
-        X, Y, weight = merge_rows(X, y.reshape(len(y), -1).astype(np.float64), weight)
-        means = np.average(Y, axis=0, weights=weight)
-        self._means = means if self.fit_intercept else np.zeros_like(means)
-        spread = np.average(np.square(Y - self._means), axis=0, weights=weight)
-        self._spread = float(np.sqrt(spread.mean())) or 1.0
+    # Of the targets of the first rows.
+    _means: np.ndarray
+    _spread: float
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
+        """Fit the network or, if it is fitted, change its weights for more rows.
+
+        Which weights are nonzero, and how inputs are standardised, is settled by the first rows.
+        Later ones are fitted together with what earlier ones said, as far as a quadratic tells it:
+        exactly for a linear model, and else by recursive Gauss-Newton.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            See `fit`.
+
+        Raises
+        ------
+        SparsefitError
+            If the network has more than 1000 weights, or biases in a later hidden layer.
+        """
+        if not hasattr(self, "predictor_"):
+            return self.fit(X, y, sample_weight)
+        return self._update(self._problem(X, y, sample_weight, first=False))
+
+    def _problem(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Problem:
+        X, y, weight = self._checked(
+            X, y, sample_weight, first=first, multi_output=True, y_numeric=True
+        )
+        Y = y.reshape(len(y), -1).astype(np.float64)
+        if not first and Y.shape[1] != len(self._means):
+            raise ParameterError(f"y must have {len(self._means)} columns, got {Y.shape[1]}")
+        X, Y, weight = merge_rows(X, Y, weight)
+        if first:
+            self._is_column = y.ndim > 1
+            means = np.average(Y, axis=0, weights=weight)
+            self._means = means if self.fit_intercept else np.zeros_like(means)
+            spread = np.average(np.square(Y - self._means), axis=0, weights=weight)
+            self._spread = float(np.sqrt(spread.mean())) or 1.0
         Y = (Y - self._means) / self._spread
-        return Problem(self._standardized(X, weight), Y, sample_weight=weight)
+        return Problem(self._standardized(X, weight, first=first), Y, sample_weight=weight)
 
     def _set_network(self, network: Network) -> None:
         targets = tuple(f"y{at}" for at in range(len(self._means)))
-        means = tuple(self._means.tolist())
-        self._set_predictor(network.times(self._spread), targets, intercepts=means)
+        network, bias = network.without_output_bias()
+        intercepts = tuple((self._means + self._spread * bias).tolist())
+        self._set_predictor(network.times(self._spread), targets, intercepts=intercepts)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predicted values, (n,) or, for several targets, (n, k)."""

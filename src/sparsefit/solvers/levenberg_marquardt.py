@@ -17,6 +17,21 @@ _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-10, 1e6
 
 
 @dataclass(frozen=True)
+class Prior:
+    """What is known of the weights: (w - center)^T precision (w - center) is added to the loss.
+
+    Attributes
+    ----------
+    center : Tensor of shape (p,)
+    precision : Tensor of shape (p, p)
+        In the units of twice the sum over rows of the loss.
+    """
+
+    center: Tensor
+    precision: Tensor
+
+
+@dataclass(frozen=True)
 class Refit:
     """A network after least squares.
 
@@ -41,7 +56,7 @@ def mean_square(net: SparseNet, rows: Rows, y: Tensor) -> float:
 
 def refit(
     net: SparseNet, rows: Rows, y: Tensor, *, steps: int, enough: float = 0.0, gain: float = 0.0,
-    datafit: Datafit = SQUARED, alpha: float = 0.0,
+    datafit: Datafit = SQUARED, alpha: float = 0.0, prior: Prior | None = None,
 ) -> Refit:  # fmt: skip
     """Minimise |f(X) - y|^2, or another loss, over the present weights by Levenberg-Marquardt.
 
@@ -61,7 +76,9 @@ def refit(
         Stop after a step that lowers the loss by less than this share of it.
     datafit : Datafit, optional
     alpha : float, optional
-        Ridge: alpha |w|^2 is added to twice the mean loss.
+        Ridge: alpha |w|^2 is added to twice the mean over rows of the loss.
+    prior : Prior, optional
+        Units keep the scale they have, as it is about those weights.
 
     References
     ----------
@@ -71,11 +88,16 @@ def refit(
     for _ in range(steps):
         if len(net.values) == 0:
             break
-        net = net.balanced()
+        net = net.balanced() if prior is None else net
         gram, gradient, total = net.normal_equations(rows, y, datafit)
         gram = without_scalings(net, gram)
+        if prior is not None:
+            gram += prior.precision
+            pull = prior.precision @ (net.values - prior.center)
+            gradient += pull
+            total += float(pull @ (net.values - prior.center))
         if alpha:
-            weight = alpha * y.numel()
+            weight = alpha * y.shape[1]
             gram.diagonal().add_(weight)
             gradient += weight * net.values
             total += weight * float(net.values.square().sum())
@@ -88,7 +110,7 @@ def refit(
         taken += 1
         while better is None and damping < _MOST_DAMPING:
             candidate = net.with_values(net.values - damped_solve(gram, gradient, damping))
-            trial = _objective(candidate, rows, y, datafit, alpha)
+            trial = _objective(candidate, rows, y, datafit, alpha, prior)
             if trial < loss:
                 better = candidate
                 damping = max(damping / 10, _LEAST_DAMPING)
@@ -98,12 +120,17 @@ def refit(
             return Refit(net, loss, taken)
         net, loss = better, trial
     if loss == float("inf"):
-        loss = _objective(net, rows, y, datafit, alpha)
+        loss = _objective(net, rows, y, datafit, alpha, prior)
     return Refit(net, loss, taken)
 
 
-def _objective(net: SparseNet, rows: Rows, y: Tensor, datafit: Datafit, alpha: float) -> float:
-    penalty = alpha * float(net.values.square().sum())
+def _objective(
+    net: SparseNet, rows: Rows, y: Tensor, datafit: Datafit, alpha: float, prior: Prior | None
+) -> float:
+    penalty = alpha * float(net.values.square().sum()) / len(y)
+    if prior is not None:
+        away = net.values - prior.center
+        penalty += float(away @ prior.precision @ away) / y.numel()
     if datafit is SQUARED:
         return mean_square(net, rows, y) + penalty
     outputs = net.residuals(rows, torch.zeros_like(y))
