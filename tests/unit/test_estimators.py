@@ -147,6 +147,7 @@ def test_a_fitted_model_is_saved_and_read_as_it_was(tmp_path):
         ({"nnz": 0}, r"nnz must be an integer >= 1, a fraction in \(0, 1\] or 'auto', got 0"),
         ({"nnz": 1.5}, "nnz must be .*, got 1.5"),
         ({"nnz": "many"}, "nnz must be .*, got 'many'"),
+        ({"loss": "l1"}, "loss must be 'auto' or 'squared_error' or 'huber', got 'l1'"),
         ({"alpha": -1}, "alpha must be 'auto' or a number >= 0, got -1"),
         ({"folds": 1}, "folds must be 'auto', 0 or an integer >= 2, got 1"),
         ({"hidden_layer_sizes": (3, 4)}, r"hidden_layer_sizes must be .*, got \(3, 4\)"),
@@ -274,6 +275,33 @@ def test_partial_fit_says_what_it_cannot_change():
     deep.partial_fit(X, y)
     with pytest.raises(SparsefitError, match=r"partial_fit cannot change .* later hidden layer"):
         deep.partial_fit(X, y)
+
+
+def test_huber_finds_the_function_behind_outliers_that_hide_it_from_least_squares():
+    X, truth = planted(400, noise=0.0)
+    rng = np.random.default_rng(1)
+    y = truth + 0.1 * rng.normal(size=400)
+    y[::20] += 100 * rng.normal(size=20)
+    errors = {}
+    for loss in ("squared_error", "huber"):
+        model = SparseMLPRegressor((4,), nnz=6, loss=loss, random_state=0, folds=0)
+        model.set_params(method=FisherPruning(epochs=300)).fit(X, y)
+        errors[loss] = np.square(model.predict(X) - truth).mean() / truth.var()
+    assert errors["huber"] < 0.1 < errors["squared_error"]
+    weighted = clone(model).fit(X, y, sample_weight=np.where(np.arange(400) % 20, 2.0, 1.0))
+    assert np.square(weighted.predict(X) - truth).mean() < 0.1 * truth.var()
+
+
+@pytest.mark.parametrize("edges", [[2], [1, 3]], ids=["two", "three"])
+def test_a_classifier_by_squared_error_gives_labels_but_no_probabilities(edges):
+    X, y = planted()
+    labels = np.digitize(y, edges)
+    model = SparseMLPClassifier(
+        (8,), nnz=20, loss="squared_error", folds=0, random_state=0, method=REGRESSOR.method
+    )
+    assert model.fit(X, labels).score(X, labels) > 0.7
+    assert not hasattr(model, "predict_proba")
+    assert hasattr(model.set_params(loss="log_loss"), "predict_proba")
 
 
 def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():

@@ -25,10 +25,10 @@ class Datafit(Protocol):
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the diagonal of the second derivative by z, of the shape of z."""
 
-    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
         """Yield a_1, ..., a_k, of the shape of z: the second derivative is sum_c a_c a_c^T.
 
-        For z of shape (n, k).
+        For z and y of shape (n, k).
         """
 
     def predict(self, z: Tensor) -> Tensor:
@@ -56,9 +56,40 @@ class Squared:
         """Return ones."""
         return torch.ones_like(z)
 
-    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
         """Yield the unit vectors."""
         yield from _one_hot(z)
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Return z."""
+        return z
+
+
+class Huber:
+    """Half the squares of residuals up to 1, and of larger ones |z - y| - 1/2.
+
+    Examples
+    --------
+    >>> Huber().value(torch.tensor([0.5, 3.0]), torch.tensor([0.0, 0.0])).item()
+    2.625
+    """
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss."""
+        return functional.huber_loss(z, y, reduction="sum")
+
+    def gradient(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return z - y, no larger than 1."""
+        return (z - y).clamp(-1, 1)
+
+    def curvature(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return that of the parabola above the loss, 1 / max(1, |z - y|): steps lower the loss."""
+        return (z - y).abs().clamp(min=1).reciprocal()
+
+    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """Yield the unit vectors e_c times the root of the curvature."""
+        root = self.curvature(z, y).sqrt()
+        yield from (root * unit for unit in _one_hot(z))
 
     def predict(self, z: Tensor) -> Tensor:
         """Return z."""
@@ -87,7 +118,7 @@ class Logistic:
         p = z.sigmoid()
         return p * (1 - p)
 
-    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
         """Yield the unit vectors e_c times sqrt(p_c (1 - p_c))."""
         root = self.curvature(z, z).sqrt()
         yield from (root * unit for unit in _one_hot(z))
@@ -119,7 +150,7 @@ class Softmax:
         p = z.softmax(dim=1)
         return p * (1 - p)
 
-    def curvature_roots(self, z: Tensor) -> Iterator[Tensor]:
+    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
         """Yield sqrt(p_c) (e_c - p) for the unit vectors e_c."""
         p = z.softmax(dim=1)
         root = p.sqrt()
@@ -135,8 +166,9 @@ def _one_hot(z: Tensor) -> Iterator[Tensor]:
     return iter(torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape))
 
 
-DATAFITS: dict[str, type[Squared] | type[Logistic] | type[Softmax]] = {
+DATAFITS: dict[str, type[Squared] | type[Huber] | type[Logistic] | type[Softmax]] = {
     "squared": Squared,
+    "huber": Huber,
     "logistic": Logistic,
     "softmax": Softmax,
 }

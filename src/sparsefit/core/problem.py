@@ -13,7 +13,7 @@ from sparsefit.core.errors import DataError
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
 
-Loss = Literal["squared", "logistic", "softmax"]
+Loss = Literal["squared", "huber", "logistic", "softmax"]
 Metric = Literal["psnr", "accuracy", "r2", "relative-error"]
 
 
@@ -26,10 +26,10 @@ class Problem:
     X : ndarray of shape (n, d)
         Training inputs, float32 or float64.
     y : ndarray
-        Squared and logistic loss: shape (n, k), floats (for logistic, and for accuracy under the
-        squared loss, 0 or 1 with k = 1). Softmax: shape (n,), int64 class numbers.
-    loss : {"squared", "logistic", "softmax"}
-        What training minimises.
+        Softmax: shape (n,), int64 class numbers. Other losses: shape (n, k), floats (for logistic,
+        and for accuracy under the squared loss, 0 or 1 with k = 1).
+    loss : {"squared", "huber", "logistic", "softmax"}
+        What training minimises; "huber" takes residuals beyond 1 by their size, not its square.
     metric : {"psnr", "accuracy", "r2"}
         What is reported.
     X_test, y_test : ndarray or None

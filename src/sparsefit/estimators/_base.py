@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.core.network import Layer, Network
-from sparsefit.core.problem import Problem
+from sparsefit.core.problem import Loss, Problem
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
 from sparsefit.estimators._online import Online
 from sparsefit.estimators._search import Found, Search
@@ -42,6 +42,8 @@ _STEPS = 300
 class SparseMLP(BaseEstimator):
     """Base of the estimators; parameters and attributes are described there."""
 
+    # What `loss` may be, and what it is called in a `Problem`.
+    _losses: ClassVar[dict[str, Loss]]
     # The state that `partial_fit` goes on from, or why it cannot.
     _online: Online | str
     # Of the rows of the last call.
@@ -53,6 +55,7 @@ class SparseMLP(BaseEstimator):
         *,
         nnz: int | float | Literal["auto"] = 100,
         method: str | Method = "auto",
+        loss: str = "auto",
         alpha: float | Literal["auto"] = "auto",
         skip: bool = True,
         fit_intercept: bool = True,
@@ -65,6 +68,7 @@ class SparseMLP(BaseEstimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.nnz = nnz
         self.method = method
+        self.loss = loss
         self.alpha = alpha
         self.skip = skip
         self.fit_intercept = fit_intercept
@@ -202,7 +206,9 @@ class SparseMLP(BaseEstimator):
             return find_method(self.method)()
         if problem.loss == "squared":
             return Splice(restarts=0, cycles=5)
-        return FisherPruning(epochs=max(20, _STEPS * 256 // len(problem.X)))
+        # Outliers make for noisy steps.
+        steps = _STEPS * (3 if problem.loss == "huber" else 1)
+        return FisherPruning(epochs=max(20, steps * 256 // len(problem.X)))
 
     def _n_folds(self, problem: Problem, setting: Setting) -> int:
         if self.folds != "auto":
@@ -213,6 +219,13 @@ class SparseMLP(BaseEstimator):
         if (setting.bias and setting.layers > 1) or n > _MOST_VALIDATED or n < 2:
             return 0
         return min(n, 5 if n <= 1000 else 3)
+
+    def _problem_loss(self) -> Loss:
+        if self.loss not in self._losses:
+            raise ParameterError(
+                f"loss must be {' or '.join(map(repr, self._losses))}, got {self.loss!r}"
+            )
+        return self._losses[self.loss]
 
     def _setting(self) -> Setting:
         sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()

@@ -167,7 +167,7 @@ def falling_sizes(nnz: int) -> list[int]:
 
 
 def _folds(problem: Problem, n_folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    if problem.loss == "squared":
+    if problem.loss in ("squared", "huber"):
         yield from KFold(n_folds, shuffle=True, random_state=seed).split(problem.X)
         return
     y = problem.y.ravel()

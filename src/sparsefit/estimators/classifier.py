@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from sparsefit.core.errors import ParameterError
@@ -29,6 +30,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     method : str or Method, default "auto"
         How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
         options of its own.
+    loss : {"auto", "log_loss", "squared_error"}, default "auto"
+        What is minimised; "auto" is the log loss. The squared error is that of scores of -1 and 1
+        or, for several classes, 0 and 1; it gives no probabilities.
     alpha : float or "auto", default "auto"
         Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
@@ -91,6 +95,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     (True, 10)
     """
 
+    _losses = {"auto": "logistic", "log_loss": "logistic", "squared_error": "squared"}  # noqa: RUF012
+
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> SparseMLPClassifier:
@@ -136,6 +142,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
             raise ParameterError(f"y must hold the labels in classes_ only, got {strange!r}")
         X, number, weight = merge_rows(X, np.searchsorted(self.classes_, y), weight)
         X = self._standardized(X, weight, first=first)
+        if self._problem_loss() == "squared":
+            scores = np.eye(n_classes)[number] if n_classes > 2 else 2.0 * number[:, None] - 1
+            return Problem(X, scores, sample_weight=weight)
         if n_classes == 2:
             labels = number[:, None].astype(np.float64)
             return Problem(X, labels, loss="logistic", sample_weight=weight)
@@ -150,8 +159,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         scores = self._outputs(X)
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
+    @available_if(lambda self: self._problem_loss() != "squared")
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return probabilities, (n, n_classes)."""
+        """Return probabilities, (n, n_classes); not for the squared error."""
         outputs = self._outputs(X)
         return self.predictor_.probabilities(outputs)
 

@@ -27,6 +27,9 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     method : str or Method, default "auto"
         How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
         options of its own.
+    loss : {"auto", "squared_error", "huber"}, default "auto"
+        What is minimised; "auto" is the squared error. "huber" takes residuals beyond one median
+        absolute deviation of y by their size, not its square, so that outliers pull less.
     alpha : float or "auto", default "auto"
         Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
@@ -88,6 +91,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     (1.0, [0, 3], True)
     """
 
+    _losses = {"auto": "squared", "squared_error": "squared", "huber": "huber"}  # noqa: RUF012
     # Of the targets of the first rows.
     _means: np.ndarray
     _spread: float
@@ -121,14 +125,21 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         if not first and Y.shape[1] != len(self._means):
             raise ParameterError(f"y must have {len(self._means)} columns, got {Y.shape[1]}")
         X, Y, weight = merge_rows(X, Y, weight)
+        loss = self._problem_loss()
         if first:
             self._is_column = y.ndim > 1
-            means = np.average(Y, axis=0, weights=weight)
-            self._means = means if self.fit_intercept else np.zeros_like(means)
-            spread = np.average(np.square(Y - self._means), axis=0, weights=weight)
-            self._spread = float(np.sqrt(spread.mean())) or 1.0
+            self._set_scale(Y, weight, is_robust=loss == "huber")
         Y = (Y - self._means) / self._spread
-        return Problem(self._standardized(X, weight, first=first), Y, sample_weight=weight)
+        X = self._standardized(X, weight, first=first)
+        return Problem(X, Y, loss=loss, sample_weight=weight)
+
+    def _set_scale(self, Y: np.ndarray, weight: np.ndarray | None, *, is_robust: bool) -> None:
+        """Set what is subtracted from the targets, and what all of them are divided by."""
+        means = (_median if is_robust else _mean)(Y, weight)
+        self._means = means if self.fit_intercept else np.zeros_like(means)
+        away = Y - self._means
+        spread = _median(abs(away), weight) if is_robust else np.sqrt(_mean(away**2, weight))
+        self._spread = float(np.sqrt(np.square(spread).mean())) or 1.0
 
     def _set_network(self, network: Network) -> None:
         targets = tuple(f"y{at}" for at in range(len(self._means)))
@@ -140,3 +151,16 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         """Return predicted values, (n,) or, for several targets, (n, k)."""
         values = self._outputs(X)
         return values if self._is_column else values[:, 0]
+
+
+def _mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    return np.asarray(np.average(values, axis=0, weights=weight))
+
+
+def _median(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Return, for each column, the least value that at least half the weight is not above."""
+    weight = np.ones(len(values)) if weight is None else weight
+    order = np.argsort(values, axis=0)
+    below = np.cumsum(weight[order], axis=0)
+    half = (below >= below[-1] / 2).argmax(axis=0)
+    return np.take_along_axis(values, np.take_along_axis(order, half[None], axis=0), axis=0)[0]

@@ -199,6 +199,7 @@ class Trainer:
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "squared": functional.mse_loss,
+    "huber": functional.huber_loss,
     "logistic": functional.binary_cross_entropy_with_logits,
     "softmax": functional.cross_entropy,
 }

@@ -98,7 +98,7 @@ def _pulls_and_squares(
     z = through.outputs.T
     pulls = deltas(datafit.gradient(z, y.T).T)
     squares = [torch.zeros_like(pull) for pull in pulls]
-    for root in datafit.curvature_roots(z):
+    for root in datafit.curvature_roots(z, y.T):
         for square, delta in zip(squares, deltas(root.T), strict=True):
             square.addcmul_(delta, delta)
     return pulls, squares

@@ -344,7 +344,7 @@ class SparseNet:
             z, targets = through.outputs.T, y[:, span].T
             total += 2 * datafit.value(z, targets)
             gradient += self.jacobian(through, datafit.gradient(z, targets).T).sum(dim=1)
-            for root in datafit.curvature_roots(z):
+            for root in datafit.curvature_roots(z, targets):
                 _add_lower(gram, self.jacobian(through, root.T))
         return _mirrored(gram), gradient, float(total)
 
