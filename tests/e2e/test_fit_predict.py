@@ -54,6 +54,20 @@ def test_the_table_names_the_models_and_the_columns(command):
     assert err == ["model in houses.safetensors"]
 
 
+def test_images_are_flattened_and_their_weights_drawn(command, tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(200, 3, 2))
+    np.savez("images.npz", pixel=images, bright=images[:, 1, 0] > 0)
+    words = ["--target", "bright", "--classes", "--nnz", "2", "--hidden", "2"]
+    assert command("fit", "images.npz", *words)[0] == 0
+    assert json.loads(Path("images.json").read_text())["image_shape"] == [3, 2]
+    assert command("report", "images.safetensors")[0] == 0
+    assert '"pictures": {"height": 3, "width": 2' in Path("images.html").read_text()
+    code, out, _ = command("predict", "images.safetensors", "images.npz")
+    assert code == 0
+    assert len(out.splitlines()) == 201
+
+
 def test_classes_come_back_as_they_were_with_probabilities(command):
     words = ["--target", "kind", "--drop", "price", "--classes", "--nnz", "5", "--hidden", "3"]
     assert command("fit", "houses.csv", *words)[0] == 0
@@ -73,6 +87,10 @@ def test_classes_come_back_as_they_were_with_probabilities(command):
         (["--target", "price", "--drop", "sise"], "--drop 'sise': houses.csv has no such column"),
         (["--target", "price", "--nnz", "0"], "--nnz must be an integer >= 1 or 'auto', got '0'"),
         (["--target", "price", "--hidden", "0"], "--hidden must be an integer >= 1, got 0"),
+        (
+            ["--target", "kind", "--classes", "--image-shape", "2", "2"],
+            "of 7 inputs in all, got '2 2'",
+        ),
         (["--target", "price", "--test-share", "2"], "--test-share must be a share"),
         (["--target", "price", "--method", "splic"], "did you mean 'splice'?"),
         (["--target", "price", "--out", "no/x"], "--out must be a file other than DATA"),

@@ -252,6 +252,16 @@ def test_pixels_add_up_their_channels():
     assert pictures["units"] == [{"name": "h0", "pixels": [[0, 2.0], [1, -1.5]]}]
 
 
+def test_direct_paths_are_pictures_too():
+    weight = np.zeros((4, 3))
+    weight[2, 1] = 5.0
+    network = Network((Layer(np.zeros((4, 2))), Layer(np.zeros((2, 3)))), skip=Layer(weight))
+    columns = tuple(Column(name=f"p{k}") for k in range(4))
+    model = Predictor(network=network, columns=columns, targets=("y",), classes=("a", "b", "c"))
+    pictures = model_data(model, {"image_shape": [2, 2]})["pictures"]
+    assert pictures["units"] == [{"name": "score of b", "pixels": [[2, 5.0]]}]
+
+
 def test_facts_are_read_from_the_file_beside_the_model(tmp_path):
     make_model().save(tmp_path / "m.safetensors")
     (tmp_path / "m.json").write_text('{"scores": [{"name": "R²", "score": 0.5}], "other": 1}')

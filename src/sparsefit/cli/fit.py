@@ -52,6 +52,11 @@ def _add_fit(subparsers: argparse._SubParsersAction) -> None:
         "--test-share", type=float, default=0.2, metavar="P",
         help="share of the rows that are held out to score on (0.2)",
     )  # fmt: skip
+    parser.add_argument(
+        "--image-shape", type=int, nargs="+", default=[], metavar="N",
+        help="height, width and perhaps channels, where the columns are the pixels of an image: "
+        "'sparsefit report' then draws weights as pictures (default: that of an NPZ array)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
     parser.add_argument(
         "--out", type=Path, metavar="MODEL",
@@ -100,10 +105,10 @@ def fit(arguments: argparse.Namespace) -> int:
     with _progress() as progress:
         table = open_table(arguments.data, arguments.drop)
         fitted = fit_table(
-            table, arguments.target, drop=tuple(arguments.drop),
-            as_classes=arguments.classes, test_share=arguments.test_share, seed=arguments.seed,
-            progress=progress, hidden_layer_sizes=(arguments.hidden,), nnz=arguments.nnz,
-            method=arguments.method,
+            table, arguments.target, drop=tuple(arguments.drop), as_classes=arguments.classes,
+            test_share=arguments.test_share, image_shape=arguments.image_shape,
+            seed=arguments.seed, progress=progress, hidden_layer_sizes=(arguments.hidden,),
+            nnz=arguments.nnz, method=arguments.method,
         )  # fmt: skip
     with writing(out) as temporary:
         fitted.model.save(temporary)

@@ -37,11 +37,15 @@ class Table:
     levels : dict of str to tuple of str or None
         For each column the texts in it, sorted; None for a column of numbers.
     n_rows : int
+    image_shape : tuple of int
+        Of the rows of an NPZ array of three or four dimensions: height, width and perhaps
+        channels; else empty.
     """
 
     path: Path
     levels: dict[str, tuple[str, ...] | None]
     n_rows: int
+    image_shape: tuple[int, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -87,7 +91,8 @@ def open_table(path: Path, drop: Sequence[str] = ()) -> Table:
                 _learn(found, name, values, path)
     if not n_rows:
         raise DataError(f"{path} has no rows")
-    return Table(path, {name: _sorted(found.get(name)) for name in names}, n_rows)
+    levels = {name: _sorted(found.get(name)) for name in names}
+    return Table(path, levels, n_rows, _image_shape(path))
 
 
 def column_names(path: Path) -> list[str]:
@@ -244,22 +249,14 @@ def _parquet_batches(path: Path, names: list[str] | None) -> Iterator[Any]:
 
 
 def _npz_batches(path: Path, names: list[str] | None) -> Iterator[Any]:
-    """Yield columns from arrays of shape (n,), by name, or (n, d), as name0, name1, ..."""
+    """Yield columns: arrays of shape (n,) by name, others flattened, as name0, name1, ..."""
     import pyarrow as pa
 
     columns: dict[str, np.ndarray] = {}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for name in file.files:
-                array = file[name]
-                if array.ndim == 1:
-                    columns[name] = array
-                elif array.ndim == 2:
-                    columns |= {f"{name}{at}": array[:, at] for at in range(array.shape[1])}
-                else:
-                    raise DataError(f"{path}: array {name!r} must have 1 or 2 dimensions")
-    except (OSError, ValueError, zipfile.BadZipFile):
-        raise DataError(f"{path} is not an NPZ file of plain arrays") from None
+    for name, array in _npz_arrays(path).items():
+        flat = array.reshape(len(array), -1)
+        many = {f"{name}{at}": flat[:, at] for at in range(flat.shape[1])}
+        columns |= {name: array} if array.ndim == 1 else many
     lengths = {len(array) for array in columns.values()}
     if len(lengths) != 1:
         raise DataError(f"{path}: its arrays must have one number of rows, got {sorted(lengths)}")
@@ -269,6 +266,25 @@ def _npz_batches(path: Path, names: list[str] | None) -> Iterator[Any]:
             return
         span = slice(start, start + _ROWS_PER_BATCH)
         yield pa.record_batch({name: pa.array(a[span]) for name, a in chosen.items()})
+
+
+def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        raise DataError(f"{path} is not an NPZ file of plain arrays") from None
+    for name, array in arrays.items():
+        if not 1 <= array.ndim <= 4:
+            raise DataError(f"{path}: array {name!r} must have 1 to 4 dimensions")
+    return arrays
+
+
+def _image_shape(path: Path) -> tuple[int, ...]:
+    if path.suffix != ".npz":
+        return ()
+    shapes = [array.shape[1:] for array in _npz_arrays(path).values() if array.ndim > 2]
+    return shapes[0] if len(shapes) == 1 else ()
 
 
 def columns_of(table: Table, names: Sequence[str], kept: np.ndarray | None = None) -> list[Column]:

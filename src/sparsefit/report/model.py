@@ -12,7 +12,7 @@ import numpy as np
 from sparsefit.core.errors import DataError
 from sparsefit.predictor.predictor import Predictor
 from sparsefit.report._facts import checked_facts, read_facts
-from sparsefit.report._formulas import Formula, formulas, unit_name
+from sparsefit.report._formulas import Formula, formulas, output_names, unit_name
 from sparsefit.report._graph import column_rows, graph, layer_rows, multiply_adds
 from sparsefit.report._page import short, write_page
 
@@ -163,19 +163,25 @@ def _plain(formula: Formula) -> dict[str, Any]:
 
 
 def _pictures(model: Predictor, shape: list[int] | None) -> dict[str, Any] | None:
-    """Return the weights into each unit of the first layer by pixel, channels added up."""
+    """Return the weights of the inputs by pixel, channels added up.
+
+    For each unit of the first layer and each output with a direct path, those of most pixels
+    first.
+    """
     if shape is None:
         return None
-    channels = shape[2] if len(shape) == 3 else 1
-    layer = model.network.layers[0]
+    channels, network = shape[2] if len(shape) == 3 else 1, model.network
+    sources = [(network.layers[0], bool(network.hidden_layers)), (network.skip, False)]
     units = []
-    for unit in np.flatnonzero(np.diff(layer.weight.indptr)).tolist():
-        span = slice(layer.weight.indptr[unit], layer.weight.indptr[unit + 1])
-        pixels: dict[int, float] = {}
-        places = (layer.weight.indices[span] // channels).tolist()
-        for pixel, value in zip(places, layer.weight.data[span].tolist(), strict=True):
-            pixels[pixel] = pixels.get(pixel, 0.0) + value
-        name = unit_name(model, 0, unit) if model.network.hidden_layers else f"output {unit}"
-        units.append({"name": name, "pixels": [[p, short(v)] for p, v in pixels.items()]})
+    for layer, is_hidden in sources:
+        if layer is None:
+            continue
+        for unit in np.flatnonzero(np.diff(layer.weight.indptr)).tolist():
+            name = unit_name(model, 0, unit) if is_hidden else output_names(model)[unit]
+            span = slice(layer.weight.indptr[unit], layer.weight.indptr[unit + 1])
+            places, values = layer.weight.indices[span] // channels, layer.weight.data[span]
+            sums = np.bincount(places, values)
+            pixels = [[pixel, short(sums[pixel])] for pixel in np.unique(places).tolist()]
+            units.append({"name": name, "pixels": pixels})
     units.sort(key=lambda unit: -len(unit["pixels"]))
     return {"height": shape[0], "width": shape[1], "units": units}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,8 +48,8 @@ class Fitted:
 
 def fit_table(
     table: Table, target: str, *, drop: tuple[str, ...] = (), as_classes: bool = False,
-    test_share: float = 0.2, seed: int = 0, progress: Callable[[float, str], None] = no_progress,
-    **options: Any,
+    test_share: float = 0.2, image_shape: Sequence[int] = (), seed: int = 0,
+    progress: Callable[[float, str], None] = no_progress, **options: Any,
 ) -> Fitted:  # fmt: skip
     """Fit a column of a table by the others, and score it on rows that were held out.
 
@@ -62,6 +63,9 @@ def fit_table(
         Take the numbers of the target as labels.
     test_share : float, optional
         Share of the rows that are held out.
+    image_shape : sequence of int, optional
+        Height, width and perhaps channels, if the inputs are the pixels of an image, by rows; then
+        a report shows weights as pictures. Default: that of the table.
     seed : int, optional
     progress : callable, optional
     **options
@@ -77,6 +81,7 @@ def fit_table(
         table, target, drop=drop, as_classes=as_classes, test_share=test_share, seed=seed,
         progress=lambda fraction, message: progress(0.1 * fraction, message),
     )  # fmt: skip
+    image_shape = _checked_shape(tuple(image_shape), table, rows.train.X.shape[1])
     kind = SparseMLPClassifier if rows.classes else SparseMLPRegressor
     estimator = kind(
         **options, standardize=False, random_state=seed,
@@ -93,8 +98,19 @@ def fit_table(
     progress(1.0, "done")
     return Fitted(
         model, scores, "accuracy" if rows.classes else "R2", len(rows.train.y), len(rows.test.y),
-        rows.n_without_target, _facts(estimator, rows, scores),
+        rows.n_without_target,
+        _facts(estimator, rows, scores) | ({"image_shape": image_shape} if image_shape else {}),
     )  # fmt: skip
+
+
+def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple[int, ...]:
+    """Return the shape of the images that rows are; that of the table, if its pixels are all."""
+    if not shape:
+        return table.image_shape if math.prod(table.image_shape) == n_inputs else ()
+    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape) != n_inputs:
+        allowed = f"height, width and perhaps channels of {n_inputs} inputs in all"
+        raise OptionError("image_shape", " ".join(map(str, shape)), allowed)
+    return shape
 
 
 def _as_model(fitted: Predictor, rows: TableRows) -> Predictor:

@@ -82,7 +82,7 @@ function pictures({ width, height, units }) {
   const counts = new Map();
   for (const [pixel] of units.flatMap((unit) => unit.pixels)) counts.set(pixel, (counts.get(pixel) || 0) + 1);
   const busiest = Math.max(...counts.values(), 1);
-  const all = { name: "units that use each pixel", pixels: [...counts] };
+  const all = { name: "how many use each pixel", pixels: [...counts] };
   return h("div", { class: "pictures" }, unitPicture(all, width, height, busiest), firstOf(units, 47, (unit) => unitPicture(unit, width, height, most)));
 }
 
