@@ -72,7 +72,7 @@ def test_validation_leaves_weights_out_that_only_fit_noise(nnz):
     sizes = [entry["nnz"] for entry in model.path_]
     assert sizes == sorted(sizes, reverse=True)
     least = min(model.path_, key=lambda entry: entry["loss"])
-    allowed = [e for e in model.path_ if e["loss"] <= least["loss"] + least["se"]]
+    allowed = [e for e in model.path_ if e["loss"] <= least["loss"] + e["se_above"]]
     expected = allowed[-1] if nnz == "auto" else least
     assert model.n_nonzero_ <= expected["nnz"]
 
@@ -302,6 +302,17 @@ def test_a_classifier_by_squared_error_gives_labels_but_no_probabilities(edges):
     assert model.fit(X, labels).score(X, labels) > 0.7
     assert not hasattr(model, "predict_proba")
     assert hasattr(model.set_params(loss="log_loss"), "predict_proba")
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "huber"}, {"skip": False}, {"nnz": "auto"}])
+def test_constant_targets_take_no_weights(options):
+    X, _ = planted(50)
+    Y = np.full((50, 2), [3.0, -1.0])
+    model = SparseMLPRegressor((4,), random_state=0, **options).fit(X, Y)
+    assert model.n_nonzero_ == 0
+    np.testing.assert_array_equal(model.predict(X), Y)
+    assert model.feature_importances_.tolist() == [0] * 6
+    assert model.partial_fit(X, Y + 1).predict(X)[0] == pytest.approx([3.5, -0.5])
 
 
 def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():

@@ -44,6 +44,8 @@ class SparseMLP(BaseEstimator):
 
     # What `loss` may be, and what it is called in a `Problem`.
     _losses: ClassVar[dict[str, Loss]]
+    # Whether a constant is added to the outputs that is not counted.
+    _frees_constant: ClassVar[bool]
     # The state that `partial_fit` goes on from, or why it cannot.
     _online: Online | str
     # Of the rows of the last call.
@@ -169,8 +171,9 @@ class SparseMLP(BaseEstimator):
         self._set_network(found.fit.network)
         try:
             self._online = Online.start(
-                found.fit.network, problem, self._setting(), self._total_weight
-            )
+                found.fit.network, problem, self._setting(), total=self._total_weight,
+                free_constant=self._frees_constant and self.fit_intercept,
+            )  # fmt: skip
         except SparsefitError as error:
             # It matters only if `partial_fit` is called.
             self._online = f"partial_fit cannot change this network: {error}"
@@ -326,9 +329,9 @@ class SparseMLP(BaseEstimator):
         paths = abs(network.layers[0].weight)
         for layer in network.layers[1:]:
             paths = paths @ abs(layer.weight)
-        if network.skip is not None:
-            paths = paths + abs(network.skip.weight)
         sums = np.asarray(paths.sum(axis=1), dtype=np.float64).ravel()
+        if network.skip is not None:
+            sums += np.asarray(abs(network.skip.weight).sum(axis=1)).ravel()
         return cast(np.ndarray, sums / (sums.sum() or 1.0))
 
 

@@ -41,8 +41,21 @@ class Online:
     precision: Tensor
 
     @classmethod
-    def start(cls, network: Network, problem: Problem, setting: Setting, total: float) -> Online:
-        """Return the state after a fit to the rows of a problem, whose weights sum to `total`.
+    def start(
+        cls, network: Network, problem: Problem, setting: Setting, *, total: float,
+        free_constant: bool,
+    ) -> Online:  # fmt: skip
+        """Return the state after a fit to the rows of a problem.
+
+        Parameters
+        ----------
+        network : Network
+        problem : Problem
+        setting : Setting
+        total : float
+            Sum of the weights of the rows.
+        free_constant : bool
+            Outputs have biases that are not counted, and change with the weights.
 
         Raises
         ------
@@ -50,8 +63,7 @@ class Online:
             If the network is too large, or a later hidden layer has biases.
         """
         net = from_network(network).net
-        if setting.bias and problem.loss == "squared":
-            # The constant of a regression is free, and moves with the weights.
+        if free_constant:
             outputs = torch.arange(net.n_outputs)
             constant = torch.full_like(outputs, net.linear.n_sources - 1)
             zeros = net.values.new_zeros(len(outputs))

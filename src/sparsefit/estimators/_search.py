@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from sparsefit import nets
+from sparsefit.core.network import Layer, Network
 from sparsefit.core.problem import Problem
-from sparsefit.core.result import Fit
+from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
 from sparsefit.estimators._ridge import with_ridge
 from sparsefit.estimators._validation import Choice, falling_sizes, validate
@@ -54,6 +57,8 @@ class Search:
 
     def of_budgets(self, budgets: Sequence[int]) -> list[Found]:
         """Return the best network of each budget."""
+        if self._has_nothing_to_fit():
+            return [Found(self._empty(), []) for _ in budgets]
         if not self.n_folds:
             return [Found(self._unvalidated(nnz), []) for nnz in budgets]
         fits = self._fits(budgets)
@@ -68,6 +73,8 @@ class Search:
 
     def fewest(self, most: int) -> Found:
         """Return the smallest network within one standard error of the best of at most `most`."""
+        if self._has_nothing_to_fit():
+            return Found(self._empty(), [])
         if not self.n_folds:
             return Found(self._unvalidated(most), [])
         below = (most // 3**at for at in range(1, _N_BELOW + 1))
@@ -77,6 +84,21 @@ class Search:
             return Found(exact, [])
         choice = self._validated(fits)
         return Found(choice.smallest(), choice.up_to(most))
+
+    def _has_nothing_to_fit(self) -> bool:
+        return self.problem.loss in ("squared", "huber") and not self.problem.y.any()
+
+    def _empty(self) -> Fit:
+        """Return a network of zeros."""
+        setting, bias = self.setting, self.setting.bias
+        widths = [self.problem.n_features, *[setting.hidden] * setting.layers]
+        widths.append(self.problem.n_outputs)
+        layers = tuple(
+            Layer(sparse.csc_array((a, b)), np.zeros(b) if bias else None)
+            for a, b in itertools.pairwise(widths)
+        )
+        skip = Layer(sparse.csc_array((widths[0], widths[-1]))) if setting.skip else None
+        return Fit(Network(layers, skip=skip), Status.CONVERGED, 0)
 
     def _fits(self, budgets: Sequence[int]) -> dict[int, Fit]:
         setting = self.setting.part(0, 1 / (self.n_folds + 1))

@@ -57,23 +57,26 @@ class Choice:
         """Return the best candidate of each size, from `nnz` down.
 
         Each is a dict of ``nnz``, ``loss`` on rows held out and its standard error ``se`` over the
-        folds, ``start`` ("network" or "linear") and ``alpha``.
+        folds, how far that is ``above`` the least with the standard error ``se_above`` of the
+        difference, ``start`` ("network" or "linear") and ``alpha``.
         """
-        return [self._entry(key) for key in self._keys(nnz)]
+        keys = self._keys(nnz)
+        best = min(keys, key=self._mean, default=None)
+        return [self._entry(key, best) for key in keys if best is not None]
 
     def best(self, nnz: int) -> Fit:
         """Return the network of at most `nnz` weights whose loss is least."""
         return self._fit(min(self._keys(nnz), key=self._mean, default=None), nnz)
 
     def smallest(self) -> Fit:
-        """Return the network of fewest weights whose loss is within one standard error of it."""
+        """Return the network of fewest weights that is within one standard error of the best.
+
+        The error is that of the difference: folds that are hard are hard for both.
+        """
         most = max(self.fits)
-        keys = self._keys(most)
-        best = min(keys, key=self._mean, default=None)
-        if best is None:
-            return self.fits[most]
-        limit = self._mean(best) + self._error(best)
-        return self._fit([key for key in keys if self._mean(key) <= limit][-1], most)
+        entries = self.up_to(most)
+        near = [entry["nnz"] for entry in entries if entry["above"] <= entry["se_above"]]
+        return self._fit(next((k for k in self._keys(most) if k.size == min(near)), None), most)
 
     def _keys(self, nnz: int) -> list[Key]:
         """Return the best candidate of each size, from `nnz` down."""
@@ -89,17 +92,21 @@ class Choice:
             return self.fits[nnz]
         return replace(self.fits[key.budget or nnz], network=self.candidates[key])
 
-    def _entry(self, key: Key) -> dict[str, Any]:
+    def _entry(self, key: Key, best: Key) -> dict[str, Any]:
+        losses = np.array(self.losses[key])
+        above = losses - np.array(self.losses[best])
         return {
-            "nnz": key.size, "loss": self._mean(key), "se": self._error(key),
+            "nnz": key.size, "loss": float(losses.mean()), "se": _standard_error(losses),
+            "above": float(above.mean()), "se_above": _standard_error(above),
             "start": "network" if key.budget else "linear", "alpha": key.alpha,
         }  # fmt: skip
 
     def _mean(self, key: Key) -> float:
         return float(np.mean(self.losses[key]))
 
-    def _error(self, key: Key) -> float:
-        return float(np.std(self.losses[key], ddof=1) / np.sqrt(len(self.losses[key])))
+
+def _standard_error(values: np.ndarray) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
 def validate(

@@ -26,7 +26,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         Units of each hidden layer, all the same; a network uses at most so many.
     nnz : int, float or "auto", default 100
         The most nonzero weights and biases: a number, a fraction of those of the dense network, or
-        "auto" for the fewest whose loss on held-out rows is within one standard error of the best.
+        "auto" for the fewest whose loss on held-out rows is above the least by at most one standard
+        error of the difference.
     method : str or Method, default "auto"
         How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
         options of its own.
@@ -65,8 +66,10 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     feature_importances_ : ndarray of shape (n_features,)
         Sizes of the weights on all paths from an input to an output; they sum to 1.
     path_ : list of dict
-        What the choice was made by: for each ``nnz`` the ``loss`` on held-out rows, its standard
-        error ``se``, and ``start`` and ``alpha`` of the best candidate; empty with no folds.
+        What the choice was made by: for each ``nnz`` the ``loss`` on held-out rows and its standard
+        error ``se`` over the folds, how far that is ``above`` the least and the standard error
+        ``se_above`` of the difference, and ``start`` and ``alpha`` of the best candidate; empty
+        with no folds.
     mean_, scale_ : ndarray of shape (n_features,)
         What is subtracted from the inputs, and what they are divided by.
     predictor_ : Predictor
@@ -96,6 +99,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     """
 
     _losses = {"auto": "logistic", "log_loss": "logistic", "squared_error": "squared"}  # noqa: RUF012
+    _frees_constant = False
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None

@@ -1,12 +1,14 @@
-"""Leave out what noise alone could explain."""
+"""Leave out what noise, or rounding, alone could explain."""
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from sparsefit.core.rows import Rows
+from sparsefit.solvers.growth import slopes
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
 from sparsefit.solvers.surgeon import contract, saliencies
 
@@ -63,3 +65,43 @@ def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
         if criterion(now) < criterion(best):
             best = now
     return best
+
+
+def drop_rounding(result: Refit, rows: Rows, y: Tensor, allowed: float) -> Refit:
+    """Drop the weights of an exact fit that do nothing, as those that only cancel rounding errors.
+
+    Parameters
+    ----------
+    result : Refit
+    rows : Rows
+    y : Tensor of shape (k, n)
+    allowed : float
+        Mean square, at most, of what is dropped.
+
+    Examples
+    --------
+    >>> from sparsefit.solvers.sparse_net import Edges, SparseNet
+    >>> X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
+    >>> weights = Edges.from_dense(torch.tensor([[2.0], [1e-17], [0.0]]).double())
+    >>> unit, none = torch.ones(1, 1).double(), torch.zeros(3, 1).double()
+    >>> net = SparseNet((weights,), Edges.from_dense(unit), Edges.from_dense(none), fused=True)
+    >>> rows, y = Rows(X.numpy(), dtype=torch.float64), 2 * X[:, :1].T.clamp(min=0)
+    >>> drop_rounding(Refit(net, 0.0), rows, y, 1e-20).net.values.tolist()
+    [2.0]
+    """
+    net = result.net
+    live, _ = slopes(net, rows, y)
+    curvature = torch.cat([
+        slope.curvature[edges.target, edges.source]
+        for edges, slope in zip(net.trained, live, strict=False)
+    ])  # fmt: skip
+    # How much the outputs change at most, as the root of a mean square: these add up.
+    sizes = (net.values.square()[: len(curvature)] * curvature / y.numel()).sqrt()
+    ordered, place = sizes.sort()
+    idle = place[ordered.cumsum(0) <= math.sqrt(allowed)]
+    if not len(idle):
+        return result
+    kept = torch.ones(len(net.values), dtype=torch.bool, device=sizes.device)
+    kept[idle] = False
+    fewer = refit(net.keep(kept), rows, y, steps=5)
+    return fewer if fewer.loss <= max(result.loss, allowed) else result

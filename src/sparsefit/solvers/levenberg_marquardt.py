@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.datafits import Datafit
+from sparsefit.core.errors import SparsefitError
 from sparsefit.core.rows import Rows
 from sparsefit.solvers.sparse_net import SQUARED, SparseNet
 
 # Added to the diagonal of a Gram matrix relative to it, so that equal features do no harm.
 RIDGE = 1e-12
+# Where curvature is less, as that of weights without effect, its square root still has an inverse
+# whose square is a number.
+_LEAST_CURVATURE = 1e-100
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-10, 1e6
 
 
@@ -146,10 +150,24 @@ def without_scalings(net: SparseNet, gram: Tensor) -> Tensor:
     return gram + (free * stiffness) @ free.T
 
 
+def with_unit_diagonal(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """Return S K S and the diagonal of S, which brings that of K to ones.
+
+    Raises
+    ------
+    SparsefitError
+        If a number is not finite: no multiple of the identity would make it positive definite.
+    """
+    scale = gram.diagonal().clamp(min=_LEAST_CURVATURE).rsqrt()
+    scaled = gram * scale[:, None] * scale
+    if not bool(torch.isfinite(scaled).all()):
+        raise SparsefitError("weights grew until their curvature is not a finite number")
+    return scaled, scale
+
+
 def damped_solve(gram: Tensor, gradient: Tensor, damping: float) -> Tensor:
     """Return (K + mu diag(K))^-1 g with a matrix that is brought to ones on its diagonal first."""
-    scale = gram.diagonal().clamp(min=1e-300).rsqrt()
-    scaled = gram * scale[:, None] * scale
+    scaled, scale = with_unit_diagonal(gram)
     while True:
         system = scaled.clone()
         system.diagonal().add_(max(damping, RIDGE))

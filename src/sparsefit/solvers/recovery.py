@@ -17,7 +17,7 @@ from sparsefit.solvers.breathing import Breathing
 from sparsefit.solvers.certificate import certify
 from sparsefit.solvers.conversion import to_network
 from sparsefit.solvers.equations import as_rows
-from sparsefit.solvers.evidence import drop_unproven
+from sparsefit.solvers.evidence import drop_rounding, drop_unproven
 from sparsefit.solvers.growth import slopes
 from sparsefit.solvers.levenberg_marquardt import Refit, refit
 from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
@@ -26,6 +26,8 @@ from sparsefit.solvers.sparse_net import SparseNet
 
 # Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
 _EXACT = 1e-13
+# As a share of that, what weights that do nothing may do.
+_ROUNDING = 1e-6
 _ALIKE = 1e-3
 _LEAST_SELECTED = 500
 
@@ -100,6 +102,8 @@ class Recovery:
         best = refit(best.net, rows, y, steps=20, gain=1e-6)
         if best.loss > enough:
             best = drop_unproven(best, rows, y)
+        else:
+            best = drop_rounding(best, rows, y, _ROUNDING * enough)
         return best, best.loss <= enough
 
     def _breathing(

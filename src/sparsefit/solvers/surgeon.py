@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparsefit.core.datafits import Datafit
 from sparsefit.core.rows import Rows
-from sparsefit.solvers.levenberg_marquardt import refit, without_scalings
+from sparsefit.solvers.levenberg_marquardt import refit, with_unit_diagonal, without_scalings
 from sparsefit.solvers.sparse_net import SQUARED, SparseNet
 
 _RIDGE = 1e-10
@@ -169,8 +169,7 @@ def _solve(matrix: Tensor, rhs: Tensor) -> Tensor:
 
 def _inverse(gram: Tensor) -> Tensor:
     """Return K^-1, with as little added to the diagonal as makes it invertible."""
-    scale = gram.diagonal().clamp(min=1e-300).rsqrt()
-    scaled, ridge = gram * scale[:, None] * scale, _RIDGE
+    (scaled, scale), ridge = with_unit_diagonal(gram), _RIDGE
     while True:
         system = scaled.clone()
         system.diagonal().add_(ridge)
