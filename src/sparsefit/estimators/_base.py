@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 # With more rows than these, nothing is held out: overfitting is no concern at few weights.
 _MOST_VALIDATED = 5000
-# nnz="auto" considers a weight for so many rows, twice that for labels, and so many at most.
-_ROWS_A_WEIGHT, _MOST_AUTO = 8, 500
+# nnz="auto" considers a weight for so many targets, and so many weights at most.
+_TARGETS_A_WEIGHT, _MOST_AUTO = 8, 500
 # Optimiser steps, about, where a method's result is mended and validated anyway.
-_STEPS = 300
+_STEPS = 600
 
 
 class SparseMLP(BaseEstimator):
@@ -210,7 +210,7 @@ class SparseMLP(BaseEstimator):
         if problem.loss == "squared":
             return Splice(restarts=0, cycles=5)
         # Outliers make for noisy steps.
-        steps = _STEPS * (3 if problem.loss == "huber" else 1)
+        steps = _STEPS * (2 if problem.loss == "huber" else 1)
         return FisherPruning(epochs=max(20, steps * 256 // len(problem.X)))
 
     def _n_folds(self, problem: Problem, setting: Setting) -> int:
@@ -249,8 +249,10 @@ class SparseMLP(BaseEstimator):
         """Return the number of weights that a value of `nnz` allows at most."""
         n_params = self._n_params(problem)
         if isinstance(nnz, str) and nnz == "auto":
-            rows_each = _ROWS_A_WEIGHT if problem.loss == "squared" else _ROWS_A_WEIGHT // 2
-            return min(n_params, max(10, len(problem.X) // rows_each), _MOST_AUTO)
+            # Scores of classes are free but for a constant.
+            n_free = problem.n_outputs - (problem.loss == "softmax")
+            supported = len(problem.X) * n_free // _TARGETS_A_WEIGHT
+            return min(n_params, max(10, supported), _MOST_AUTO)
         if isinstance(nnz, (int, np.integer)) and nnz >= 1:
             return int(nnz)
         if isinstance(nnz, (float, np.floating)) and 0 < nnz <= 1:

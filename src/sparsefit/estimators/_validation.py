@@ -87,10 +87,21 @@ class Choice:
         return [by_size[size] for size in sorted(by_size, reverse=True)]
 
     def _fit(self, key: Key | None, nnz: int) -> Fit:
-        """Return a candidate; with none, as of networks without weights, the network fitted."""
+        """Return a candidate; with none, as of networks without weights, the network fitted.
+
+        Of the same candidate with larger ridges, the largest that is within one standard error is
+        taken: the log loss tells small ridges from one another by few rows.
+        """
         if key is None:
             return self.fits[nnz]
+        alike = [k for k in self.losses if k[:2] == key[:2] and k in self.candidates]
+        near = [k for k in alike if self._is_near(k, key)]
+        key = max(near, key=lambda k: k.alpha)
         return replace(self.fits[key.budget or nnz], network=self.candidates[key])
+
+    def _is_near(self, key: Key, best: Key) -> bool:
+        above = np.array(self.losses[key]) - np.array(self.losses[best])
+        return bool(above.mean() <= _standard_error(above))
 
     def _entry(self, key: Key, best: Key) -> dict[str, Any]:
         losses = np.array(self.losses[key])
