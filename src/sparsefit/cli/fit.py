@@ -159,8 +159,12 @@ def predict(arguments: argparse.Namespace) -> int:
         _write(sys.stdout, names, answers, model.classes)
         return 0
     _check_out(arguments.out, arguments.data)
-    with writing(arguments.out) as temporary, temporary.open("w", newline="") as file:
-        count = _write(file, names, answers, model.classes)
+    with (
+        writing(arguments.out) as temporary,
+        temporary.open("w", newline="") as file,
+        _progress() as progress,
+    ):
+        count = _write(file, names, _counted(answers, progress), model.classes)
     print(f"{count} rows in {arguments.out}", file=sys.stderr)
     return 0
 
@@ -183,24 +187,42 @@ def _write(
     return count
 
 
+def _counted(
+    answers: Iterator[Prediction], progress: Callable[[float | None, str], None]
+) -> Iterator[Prediction]:
+    """Report rows as they come; how many there will be is not known before the file has ended."""
+    count = 0
+    for answer in answers:
+        count += len(answer.values)
+        progress(None, f"{count} rows")
+        yield answer
+
+
 def _check_out(out: Path, data: Path) -> None:
     if out.is_dir() or not out.parent.is_dir() or out.resolve() == data.resolve():
         raise OptionError("out", str(out), "a file other than DATA in a folder that exists")
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[float, str], None]]:
-    """Show a bar on stderr if that is a terminal."""
+def _progress() -> Iterator[Callable[[float | None, str], None]]:
+    """Show a bar on stderr if that is a terminal; one that only moves where the end is unknown."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn()
+    columns = BarColumn(), TextColumn("{task.fields[share]}"), TimeElapsedColumn()
     console, text = Console(stderr=True), TextColumn("{task.description}")
     off = not console.is_terminal
     with Progress(*columns, text, console=console, transient=True, disable=off) as progress:
-        task = progress.add_task("reading", total=1.0)
+        # Until a share is known the bar only moves.
+        task = progress.add_task("reading", total=None, share="")
 
-        def show(fraction: float, message: str) -> None:
-            progress.update(task, completed=fraction, description=message)
+        def show(fraction: float | None, message: str) -> None:
+            if fraction is None:
+                progress.update(task, description=message)
+            else:
+                share = f"{100 * fraction:3.0f} %"
+                progress.update(
+                    task, total=1.0, completed=fraction, description=message, share=share
+                )
 
         yield show
