@@ -36,7 +36,7 @@ _MOST_VALIDATED = 5000
 # nnz="auto" considers a weight for so many targets, and so many weights at most.
 _TARGETS_A_WEIGHT, _MOST_AUTO = 8, 500
 # Optimiser steps, about, where a method's result is mended and validated anyway.
-_STEPS = 600
+_STEPS, _BATCH = 600, 256
 
 
 class SparseMLP(BaseEstimator):
@@ -211,7 +211,7 @@ class SparseMLP(BaseEstimator):
             return Splice(restarts=0, cycles=5)
         # Outliers make for noisy steps.
         steps = _STEPS * (2 if problem.loss == "huber" else 1)
-        return FisherPruning(epochs=max(20, steps * 256 // len(problem.X)))
+        return FisherPruning(epochs=max(20, steps * _BATCH // max(len(problem.X), _BATCH)))
 
     def _n_folds(self, problem: Problem, setting: Setting) -> int:
         if self.folds != "auto":
