@@ -1,7 +1,7 @@
 """Small tables: networks of few weights beside other models, on rows that were held out.
 
     pip install lassonet
-    python benchmarks/tables.py [--repeats 2] [--jobs 2] [--sets wine ...] [--models l1 ...]
+    python benchmarks/tables.py [--repeats 1] [--jobs 2] [--sets wine ...] [--models l1 ...]
         [--out tables.jsonl]
 
 For six data sets, repeated 5-fold cross-validation: R^2 or accuracy of `SparseMLPRegressor` and
@@ -211,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("tables.jsonl"))
     args = parser.parse_args()
