@@ -96,6 +96,19 @@ class Problem:
         weight = None if self.sample_weight is None else self.sample_weight[index]
         return replace(self, X=self.X[index], y=self.y[index], sample_weight=weight)
 
+    def sample(self, count: int, seed: int) -> Problem:
+        """Return the problem on at most `count` of its rows, drawn at random, in their order.
+
+        Examples
+        --------
+        >>> Problem(np.eye(9), np.ones((9, 1))).sample(2, seed=0).X.shape
+        (2, 9)
+        """
+        if len(self.X) <= count:
+            return self
+        random = np.random.default_rng(seed)
+        return self.take(np.sort(random.choice(len(self.X), count, replace=False)))
+
     @property
     def n_features(self) -> int:
         """Columns of X."""

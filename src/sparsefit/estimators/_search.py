@@ -133,12 +133,10 @@ class Search:
         return nets.mean_loss(fit.network, self.problem) <= _EXACT * mean_square
 
     def _unvalidated(self, nnz: int) -> Fit:
-        problem = self.problem
-        few = problem
-        if problem.loss == "squared" and len(problem.X) > _MOST_SEARCHED:
+        problem = few = self.problem
+        if problem.loss == "squared":
             # Every step of a least squares search sees all rows: some of them do.
-            draw = np.random.default_rng(self.setting.seed)
-            few = problem.take(np.sort(draw.choice(len(problem.X), _MOST_SEARCHED, replace=False)))
+            few = problem.sample(_MOST_SEARCHED, self.setting.seed)
         [(_, fit)] = self.method.path(few, [nnz], self.setting)
         setting, alpha = self.setting, self.alphas[0]
         if few is not problem:

@@ -74,9 +74,10 @@ class Choice:
         The error is that of the difference: folds that are hard are hard for both.
         """
         most = max(self.fits)
-        entries = self.up_to(most)
-        near = [entry["nnz"] for entry in entries if entry["above"] <= entry["se_above"]]
-        return self._fit(next((k for k in self._keys(most) if k.size == min(near)), None), most)
+        keys = self._keys(most)
+        best = min(keys, key=self._mean, default=None)
+        near = [key for key in keys if best is not None and self._is_near(key, best)]
+        return self._fit(near[-1] if near else None, most)
 
     def _keys(self, nnz: int) -> list[Key]:
         """Return the best candidate of each size, from `nnz` down."""

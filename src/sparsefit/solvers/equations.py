@@ -46,13 +46,14 @@ def as_rows(
     [0.5, 1.5]
     """
     weights, n = problem.relative_weight, len(problem.X)
-    is_squared, draw = problem.loss == "squared", np.random.default_rng(setting.seed)
+    is_squared = problem.loss == "squared"
     if weights is not None and not is_squared:
+        draw = np.random.default_rng(setting.seed)
         count = min(_DRAWS * n, most or _DRAWS * n)
         problem = problem.take(draw.choice(n, count, p=weights / weights.sum()))
         weights = None
-    elif most is not None and n > most:
-        problem = problem.take(np.sort(draw.choice(n, most, replace=False)))
+    elif most is not None:
+        problem = problem.sample(most, setting.seed)
         weights = problem.relative_weight
     dtype = getattr(torch, setting.dtype or "float64")
     rows = Rows(
