@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 from sparsefit import models, solvers
+from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import Squared
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import Workspace
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.tasks import find_task
 
@@ -103,11 +104,11 @@ def main() -> None:
     gates = RandomGates(0, args.n_features)
 
     def new_model():
-        rows = Rows(problem.X, dtype=torch.float32)
+        rows = RowBlocks(problem.X, dtype=torch.float32)
         return models.GatedReLU(rows, args.hidden, gates, Workspace(args.memory_mb * 2**20))
 
     solver = solvers.AIHT(epochs=args.epochs)
-    batches = solvers.Batches(args.n_samples, 0, 0)
+    batches = Batches(args.n_samples, 0, 0)
     products: dict[str, float] = dict.fromkeys(("pattern", "gradient", "support"), 0.0)
     # Each epoch by the shortest of several runs, as the products are: the machine may be shared.
     runs = [time_epochs(solver, new_model(), y, args.nnz, batches) for _ in range(args.repeats)]

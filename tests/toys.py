@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from sparsefit.core.errors import DataError, SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.options import at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status

@@ -11,10 +11,10 @@ from sparsefit.core.options import option_infos
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.metrics import network_scores
+from sparsefit.gauss_newton import Polish
 from sparsefit.methods import find_method, list_methods
 from sparsefit.methods._implicit import ImplicitMethod
 from sparsefit.methods._masked import MaskedTraining
-from sparsefit.nets import Polish
 
 METHODS = list_methods()
 BUDGETED = [name for name, cls in METHODS.items() if cls.uses_budget]
@@ -36,7 +36,7 @@ def short_picks(monkeypatch):
     for class_name, name in (("FisherPruning", "fisher-gmp"), ("Splice", "splice")):
         monkeypatch.setattr(f"sparsefit.methods.auto.{class_name}", partial(make, name))
     polish = partial(Polish, cycles=1, expand_steps=20, stage_steps=5, final_steps=20)
-    monkeypatch.setattr("sparsefit.nets.Polish", polish)
+    monkeypatch.setattr("sparsefit.dense.Polish", polish)
 
 
 @cache

@@ -6,16 +6,17 @@ import torch
 
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import ROWS_PER_TILE, Workspace
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
-from sparsefit.models import DenseMatrix, FactoredReLU, GatedReLU, GaussianSensing
+from sparsefit.models import FactoredReLU, GatedReLU, GaussianSensing
+from tests.reference.dense_matrix import DenseMatrix
 
 N, D, HIDDEN, K = 37, 5, 6, 3
 
 
 def make_rows(bias=False):
     X = np.random.default_rng(0).normal(size=(N, D))
-    return Rows(X, bias=bias, dtype=torch.float64)
+    return RowBlocks(X, bias=bias, dtype=torch.float64)
 
 
 def linear_models():
@@ -66,7 +67,7 @@ def gradient_of(model, coef, cotangent):
 @pytest.fixture(params=list(linear_models()))
 def linear_model(request, monkeypatch):
     # Three blocks of rows, the last one shorter.
-    monkeypatch.setattr("sparsefit.core.rows.ROWS_PER_TILE", 16)
+    monkeypatch.setattr("sparsefit.core.row_blocks.ROWS_PER_TILE", 16)
     return linear_models()[request.param]
 
 
@@ -179,7 +180,7 @@ def test_factored_fill_replaces_only_empty_rows():
 @pytest.mark.parametrize("n", [1, ROWS_PER_TILE - 1, ROWS_PER_TILE, ROWS_PER_TILE + 1, 20_000])
 def test_row_blocks_cover_all_rows_once(n):
     X = np.arange(2.0 * n).reshape(n, 2)
-    rows = Rows(X, bias=True, dtype=torch.float64)
+    rows = RowBlocks(X, bias=True, dtype=torch.float64)
     together = torch.cat(rows.blocks, dim=1).T
     assert torch.equal(together[:, :2], torch.from_numpy(X))
     assert (together[:, 2] == 1).all()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.predictor import Column, Predictor
 
 

@@ -10,7 +10,8 @@ import shutil
 import numpy as np
 import pytest
 
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.experiments.store import load_rows
 from sparsefit.predictor import Column, Predictor
 from sparsefit.report import write_model_report, write_sweep_report

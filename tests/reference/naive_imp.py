@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sparsefit.nets import MLP
+from sparsefit.dense import MLP
 
 
 def train(net, masks, X, y, epochs, lr):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.dense.connected import choose_connected
 from sparsefit.methods.fisher_gmp import FisherPruning
-from sparsefit.nets.connected import choose_connected
 from sparsefit.nn import Candidate, Unstructured, choose
 
 

@@ -9,14 +9,15 @@ import torch
 
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.network import Layer, Network
-from sparsefit.core.rows import Rows
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.experiments.activity import GateDrift, closest, differences, patterns
 from sparsefit.experiments.assumptions import Inputs, check_all
 from sparsefit.experiments.diagnosis import spectrum
-from sparsefit.solvers.certificate import certify
-from sparsefit.solvers.conversion import from_network, with_unit_readout
-from sparsefit.solvers.levenberg_marquardt import refit
+from sparsefit.gauss_newton.certificate import certify
+from sparsefit.gauss_newton.conversion import from_network, with_unit_readout
+from sparsefit.gauss_newton.levenberg_marquardt import refit
 
 N, D, M = 150, 5, 4
 
@@ -114,7 +115,7 @@ def test_drift_by_hand():
 
 def test_a_converted_network_is_the_same_function(network):
     found = from_network(network)
-    X = Rows(rows(), bias=found.bias, dtype=torch.float64)
+    X = RowBlocks(rows(), bias=found.bias, dtype=torch.float64)
     for net in (found.net, with_unit_readout(found.net)):
         outputs = torch.cat([net.forward(block).outputs for block in X.blocks], dim=1)
         np.testing.assert_allclose(outputs.T, network.predict(rows()), atol=1e-12)
@@ -259,7 +260,7 @@ def test_there_is_no_ratio_of_eigenvalues_where_columns_depend():
 def residual(network, X, y):
     """Return |r|^2 after a refit of a fused network on its support."""
     parts = from_network(network)
-    data = Rows(X, dtype=torch.float64)
+    data = RowBlocks(X, dtype=torch.float64)
     return refit(parts.net, data, y, steps=50, gain=1e-12).loss * y.numel()
 
 
@@ -270,8 +271,8 @@ def test_the_named_swap_is_the_best_one_by_brute_force():
     # Of unit 2 the second weight is wrong, and unit 0 lacks one; unit 1 is dead.
     wrong = np.array([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, -2.0], [0.0, 0.0, 30.0]])
     parts = from_network(Network((Layer(wrong),), fused=True))
-    best = refit(parts.net, Rows(X, dtype=torch.float64), y, steps=50, gain=1e-12).net
-    found = certify(best, Rows(X, dtype=torch.float64), y, parts.units)
+    best = refit(parts.net, RowBlocks(X, dtype=torch.float64), y, steps=50, gain=1e-12).net
+    found = certify(best, RowBlocks(X, dtype=torch.float64), y, parts.units)
     losses = {}
     support = list(zip(*wrong.nonzero(), strict=True))
     free = [(i, j) for i in range(4) for j in (0, 2) if not wrong[i, j]]
@@ -291,7 +292,7 @@ def test_what_enters_is_outside_the_support_even_where_weights_are_far_off():
     y = torch.from_numpy((3 * np.maximum(X[:, 0] + 0.1 * X[:, 2], 0))[None])
     net = from_network(fused([1, 1e-3, 0, 0, 0])).net
     # The weight that is there, at 1 and not 3, would gain most.
-    assert certify(net, Rows(X, dtype=torch.float64), y).swap_enter.input not in (0, 1)
+    assert certify(net, RowBlocks(X, dtype=torch.float64), y).swap_enter.input not in (0, 1)
 
 
 def test_no_fresh_unit_of_a_plain_sum_makes_outputs_smaller():
@@ -301,7 +302,7 @@ def test_no_fresh_unit_of_a_plain_sum_makes_outputs_smaller():
         hidden = Layer(np.eye(D, 1, k=-1) * 1e-3)
         layers = (hidden,) if readout is None else (hidden, Layer(readout))
         parts = from_network(Network(layers, fused=readout is None))
-        found = certify(parts.net, Rows(X, dtype=torch.float64), y)
+        found = certify(parts.net, RowBlocks(X, dtype=torch.float64), y)
         assert (found.fresh_unit is not None) == (found.fresh_change < 0) == found_one
 
 
@@ -310,7 +311,7 @@ def test_the_named_fresh_unit_is_the_one_that_is_missing(sign, source):
     X = rows()
     y = torch.from_numpy((np.maximum(X[:, 1], 0) + np.maximum(2 * sign * X[:, source], 0))[None])
     net = from_network(fused([0, 1, 0, 0, 0], [0, 1e-3, 1e-3, 0, 0])).net
-    found = certify(net, Rows(X, dtype=torch.float64), y).fresh_unit
+    found = certify(net, RowBlocks(X, dtype=torch.float64), y).fresh_unit
     assert (found.layer, found.input, found.sign, found.feeds) == ("hidden 1", source, sign, 0)
 
 
@@ -323,7 +324,7 @@ def test_biases_outputs_and_the_direct_path_are_called_what_they_are():
         skip=Layer(np.eye(D, 2, k=-1) * 0.01),
     )  # fmt: skip
     parts = from_network(network)
-    data = Rows(X, bias=True, dtype=torch.float64)
+    data = RowBlocks(X, bias=True, dtype=torch.float64)
     found = certify(parts.net, data, torch.from_numpy(y.T).contiguous(), parts.units)
     assert dataclasses.astuple(found.swap_enter)[:3] == ("skip", 1, 4)
     names = [dataclasses.astuple(certify_name(parts, data, at)) for at in range(network.nnz)]
@@ -334,6 +335,6 @@ def test_biases_outputs_and_the_direct_path_are_called_what_they_are():
 
 
 def certify_name(parts, data, at):
-    from sparsefit.solvers.certificate import _Names
+    from sparsefit.gauss_newton.certificate import _Names
 
     return _Names(parts.net, data, parts.units).weight(at)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.diagnosis import diagnose

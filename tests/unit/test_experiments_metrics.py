@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.experiments.metrics import network_scores, score, sensing_scores
 from sparsefit.experiments.rows import plain

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.problem import SensingProblem
 from sparsefit.experiments.support import Overlap, support_overlap, vector_overlap
 

@@ -10,7 +10,8 @@ from scipy.special import softmax
 
 from sparsefit.core.errors import DataError, OptionError, SparsefitError
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.export import FORMATS, export, lower
 from sparsefit.predictor import Column, Predictor
 from tests.exported import COLUMNS, MODELS, ROWS, answers, as_dicts, assert_close

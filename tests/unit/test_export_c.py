@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.export import export
 from sparsefit.predictor import Column, Predictor
 from tests.exported import COLUMNS, MODELS, N_INPUTS, ROWS, answers, as_dicts, assert_close

@@ -15,12 +15,12 @@ from PIL import Image
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.figures import FORMATS
-from sparsefit.figures._panels import make_panels
 from sparsefit.figures._style import SETTINGS
 from sparsefit.figures.curves import curves
 from sparsefit.figures.draw import draw_all
 from sparsefit.figures.heatmaps import comparison, heatmap, make_grid, success_rate
 from sparsefit.figures.images import fitted_images
+from sparsefit.figures.panels import make_panels
 
 
 def make_row(**changes: Any) -> dict[str, Any]:

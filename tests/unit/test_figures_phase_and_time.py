@@ -10,12 +10,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from sparsefit.experiments.metrics import METRICS
-from sparsefit.figures._panels import make_panels
-from sparsefit.figures._rates import Rate
 from sparsefit.figures._style import SETTINGS
 from sparsefit.figures.draw import draw_all
 from sparsefit.figures.heatmaps import success_rate
+from sparsefit.figures.panels import make_panels
 from sparsefit.figures.phase import phase_diagram, phase_panels
+from sparsefit.figures.rates import Rate
 from sparsefit.figures.timing import has_times, score_against_time
 from tests.unit.test_figures import make_row, put_rows
 

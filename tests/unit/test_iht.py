@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import Logistic, Squared
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.result import Status
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.methods.aiht import AcceleratedIHT
 from sparsefit.models import GatedReLU
-from sparsefit.solvers import AIHT, Batches
+from sparsefit.solvers import AIHT
 from sparsefit.solvers.step_rules import armijo
 from tests.reference import per_neuron_iht
 
@@ -34,7 +35,7 @@ def test_equals_the_plain_loop(sequential, epochs, seed):
     expected_indices, expected_values = per_neuron_iht.fit(
         X, y, 12, 18, lambda unit: gates.rows([unit])[0], epochs, sequential
     )
-    model = GatedReLU(Rows(X, dtype=torch.float64), 12, gates)
+    model = GatedReLU(RowBlocks(X, dtype=torch.float64), 12, gates)
     solver = AIHT(epochs=epochs, sequential=sequential)
     result = solver.solve(model, Squared(), torch.from_numpy(y), 18, batches=Batches(400, 0, 0))
     assert result.coef.indices.tolist() == expected_indices.tolist()
@@ -43,7 +44,7 @@ def test_equals_the_plain_loop(sequential, epochs, seed):
 
 def test_an_epoch_of_batches_moves_on_every_batch():
     X, y = planted()
-    model = GatedReLU(Rows(X, dtype=torch.float64), 12, RandomGates(0, 8))
+    model = GatedReLU(RowBlocks(X, dtype=torch.float64), 12, RandomGates(0, 8))
     result = AIHT(epochs=3).solve(
         model, Squared(), torch.from_numpy(y), 18, batches=Batches(400, 100, 0)
     )
@@ -55,7 +56,7 @@ def test_an_epoch_of_batches_moves_on_every_batch():
 def test_logistic_loss_falls():
     X, y = planted()
     labels = torch.from_numpy((y > np.median(y)).astype(float))
-    model = GatedReLU(Rows(X, dtype=torch.float64, bias=True), 12, RandomGates(0, 9))
+    model = GatedReLU(RowBlocks(X, dtype=torch.float64, bias=True), 12, RandomGates(0, 9))
     result = AIHT(epochs=12).solve(model, Logistic(), labels, 18, batches=Batches(400, 0, 0))
     assert result.history[-1] < 0.95 * np.log(2)
 

@@ -9,8 +9,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.dense import OWN_PROTOCOL, Trainer
 from sparsefit.methods.fisher_gmp import FisherPruning
-from sparsefit.nets import OWN_PROTOCOL, Trainer
 
 SETTING = Setting(hidden=3, dtype="float64")
 

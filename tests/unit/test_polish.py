@@ -8,10 +8,10 @@ import pytest
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.dense import mean_loss
 from sparsefit.methods import auto
 from sparsefit.methods.auto import Auto
 from sparsefit.methods.fisher_gmp import FisherPruning
-from sparsefit.nets import mean_loss
 
 SETTING = Setting(hidden=12, dtype="float32")
 QUICK = FisherPruning(epochs=40, batch_size=128)
@@ -76,7 +76,7 @@ def test_auto_polishes_if_held_out_rows_say_so(helps, monkeypatch):
         held.append(part.X)
         return next(losses)
 
-    monkeypatch.setattr("sparsefit.nets.mean_loss", loss_on)
+    monkeypatch.setattr("sparsefit.dense.mean_loss", loss_on)
     monkeypatch.setattr(auto, "FisherPruning", lambda **given: replace(QUICK, **given))
     [(_, fit)] = Auto().path(problem, [24], SETTING)
     assert fit.info["picked"] == ("fisher-gmp --polish" if helps else "fisher-gmp")

@@ -8,10 +8,10 @@ import torch
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.dense import MLP, geometric_counts, prune_to, shrinking_counts
 from sparsefit.methods.dense import DenseTraining
 from sparsefit.methods.imp import IterativeMagnitudePruning
 from sparsefit.methods.magnitude import MagnitudePruning
-from sparsefit.nets import MLP, geometric_counts, prune_to, shrinking_counts
 from tests.reference.naive_imp import naive_imp
 
 

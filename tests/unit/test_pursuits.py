@@ -9,18 +9,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import Logistic, Squared
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.methods import find_method
-from sparsefit.models import DenseMatrix, FactoredReLU, GatedReLU
-from sparsefit.solvers import HTP, OMP, Batches, SubspacePursuit
+from sparsefit.models import FactoredReLU, GatedReLU
+from sparsefit.solvers import HTP, OMP, SubspacePursuit
 from sparsefit.solvers.pursuit import best_atoms, least_squares
 from tests.reference import pursuits as reference
+from tests.reference.dense_matrix import DenseMatrix
 from tests.unit.test_iht import planted
 
 N, HIDDEN, NNZ = 400, 12, 18
@@ -32,7 +34,7 @@ CASES = {
 
 
 def gated(X, seed=0):
-    return GatedReLU(Rows(X, dtype=torch.float64), HIDDEN, RandomGates(seed, X.shape[1]))
+    return GatedReLU(RowBlocks(X, dtype=torch.float64), HIDDEN, RandomGates(seed, X.shape[1]))
 
 
 def solve(solver, model, y, nnz=NNZ):
@@ -152,7 +154,7 @@ def test_what_least_squares_cannot_fit_is_refused(solver):
     X, y = planted()
     with pytest.raises(TypeError, match="squared loss"):
         solver.solve(gated(X), Logistic(), torch.from_numpy(y), 5, batches=BATCHES)
-    factored = FactoredReLU(Rows(X, dtype=torch.float64), 3, 2, RandomGates(0, 8))
+    factored = FactoredReLU(RowBlocks(X, dtype=torch.float64), 3, 2, RandomGates(0, 8))
     with pytest.raises(TypeError, match="linear"):
         solve(solver, factored, np.stack([y, y], axis=1))
     with pytest.raises(TypeError, match="linear"):

@@ -13,7 +13,8 @@ import pytest
 
 from sparsefit.cli import main
 from sparsefit.core.errors import DataError, SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.experiments.store import load_rows
 from sparsefit.predictor import Column, Predictor
 from sparsefit.report import (

@@ -1,4 +1,4 @@
-"""The direct path from inputs to outputs: predicted, counted, kept, trained and compared."""
+"""The skip connection from inputs to outputs: predicted, counted, kept, trained and compared."""
 
 import dataclasses
 import json
@@ -9,13 +9,14 @@ import torch
 from safetensors import safe_open
 
 from sparsefit.core.errors import DataError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.network_file import FORMAT_VERSION
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.dense import MLP
 from sparsefit.experiments.support import support_overlap
 from sparsefit.methods import find_method
-from sparsefit.nets import MLP
 
 
 def sparse(rng, *shape):

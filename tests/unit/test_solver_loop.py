@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import Squared
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.methods.aiht import AcceleratedIHT
 from sparsefit.models import FactoredReLU, GatedReLU
 from sparsefit.models._patterns import MixedGates
-from sparsefit.solvers import AIHT, Batches, SketchedIHT, Solver
+from sparsefit.solvers import AIHT, SketchedIHT, Solver
 from tests.unit.test_iht import planted
 
 N, D, HIDDEN = 400, 8, 12
@@ -41,7 +42,7 @@ def vector(*entries):
 
 
 def gated(X):
-    return GatedReLU(Rows(X, dtype=torch.float64), HIDDEN, RandomGates(0, D))
+    return GatedReLU(RowBlocks(X, dtype=torch.float64), HIDDEN, RandomGates(0, D))
 
 
 def run(iterates, y=None, **options):
@@ -140,7 +141,7 @@ def test_redrawing_and_keeping_the_best_help_on_planted_networks():
     for redraw, keep_best in ((None, False), (0, True)):
         for seed in range(4):
             X, y = planted(n=1000, d=20, hidden=20, nnz=40, seed=seed)
-            model = GatedReLU(Rows(X, dtype=torch.float64), 20, RandomGates(seed, 20))
+            model = GatedReLU(RowBlocks(X, dtype=torch.float64), 20, RandomGates(seed, 20))
             solver = AIHT(epochs=60, redraw=redraw, keep_best=keep_best)
             batches = Batches(1000, 0, 0)
             result = solver.solve(model, Squared(), torch.from_numpy(y), 40, batches=batches)
@@ -167,7 +168,7 @@ def test_several_outputs_take_the_repairs_too():
 @pytest.mark.parametrize("redraw", [None, 1])
 def test_with_several_outputs_a_unit_without_any_weights_comes_back_only_if_redrawn(redraw):
     X, y = planted()
-    model = FactoredReLU(Rows(X, dtype=torch.float64), 3, 2, RandomGates(0, D))
+    model = FactoredReLU(RowBlocks(X, dtype=torch.float64), 3, 2, RandomGates(0, D))
     coef = SparseVector(torch.tensor([0, 24]), torch.ones(2).double(), model.n_params)
     solver = SketchedIHT(epochs=9, length=0.1, seed=0, redraw=redraw)
     solver.start(model, 30)
@@ -177,7 +178,7 @@ def test_with_several_outputs_a_unit_without_any_weights_comes_back_only_if_redr
 
 
 def test_factored_models_redraw_gates_of_units_without_hidden_weights():
-    rows = Rows(planted()[0], dtype=torch.float64)
+    rows = RowBlocks(planted()[0], dtype=torch.float64)
     model = FactoredReLU(rows, 3, 2, RandomGates(0, D))
     coef = SparseVector(torch.tensor([0, 24]), torch.ones(2).double(), model.n_params)
     gates = model.refresh(coef, fresh=4).patterns.gate_rows(torch.arange(3)).numpy()

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from sparsefit.core import rows as rows_module
+from sparsefit.core import row_blocks as rows_module
 from sparsefit.core.datafits import DATAFITS
-from sparsefit.core.rows import Rows
-from sparsefit.solvers import sparse_net
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton import sparse_net
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 N, D = 60, 5
 # Widths of the hidden layers and number of outputs; fused; linear term.
@@ -56,7 +56,7 @@ def network(case, seed=0):
 
 def data(n_outputs, n=N, seed=0):
     rng = np.random.default_rng(seed)
-    rows = Rows(rng.normal(size=(n, D)), dtype=torch.float64)
+    rows = RowBlocks(rng.normal(size=(n, D)), dtype=torch.float64)
     return rows, torch.from_numpy(rng.normal(size=(n_outputs, n)))
 
 

@@ -11,10 +11,10 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting
+from sparsefit.gauss_newton.levenberg_marquardt import Refit
+from sparsefit.gauss_newton.recovery import Recovery
 from sparsefit.methods import find_method
 from sparsefit.methods.splice import Splice
-from sparsefit.solvers.levenberg_marquardt import Refit
-from sparsefit.solvers.recovery import Recovery
 
 QUICK = {"restarts": 3, "cycles": 4, "start_steps": 1000}
 N, D, HIDDEN = 600, 8, 5
@@ -169,7 +169,9 @@ def test_each_budget_has_its_own_time(monkeypatch):
         return run(replace(self, deadline=float("inf")), rows, y, init)
 
     monkeypatch.setattr(Recovery, "run", spy)
-    monkeypatch.setattr("sparsefit.solvers.breathing.Breathing.is_over", lambda self, best: True)
+    monkeypatch.setattr(
+        "sparsefit.gauss_newton.grow_and_prune.GrowAndPrune.is_over", lambda self, best: True
+    )
     problem, _, _ = planted("one output", 0)
     method = Splice(**QUICK, time_limit=7)
     list(method.path(problem, [12, 5], Setting(hidden=HIDDEN)))
@@ -202,10 +204,10 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
     """Under noise nothing is exact: the search stops when three attempts agree."""
     attempts = []
 
-    def attempt(self, breathing, number):
+    def attempt(self, phase, number):
         attempts.append(number)
-        net = self._start(breathing.rows, breathing.y, 0, linear=False)
-        net = breathing.contract(net).net
+        net = self._start(phase.rows, phase.y, 0, linear=False)
+        net = phase.contract(net).net
         return Refit(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
 
     monkeypatch.setattr(Recovery, "_attempt", attempt)

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from sparsefit.core.datafits import DATAFITS
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.evidence import drop_unproven
-from sparsefit.solvers.growth import expand, slopes
-from sparsefit.solvers.levenberg_marquardt import mean_square, refit
-from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
-from sparsefit.solvers.signs import resolve_signs, with_linear_pairs
-from sparsefit.solvers.sparse_net import Edges, SparseNet
-from sparsefit.solvers.splits import merge, mirror, split
-from sparsefit.solvers.surgeon import contract, remove, slack
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.elimination import drop_unproven
+from sparsefit.gauss_newton.growth import expand, slopes
+from sparsefit.gauss_newton.levenberg_marquardt import mean_square, refit
+from sparsefit.gauss_newton.relaxed import RelaxedStart, relaxed_start
+from sparsefit.gauss_newton.signs import resolve_signs, with_linear_pairs
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
+from sparsefit.gauss_newton.splits import merge, mirror, split
+from sparsefit.gauss_newton.surgeon import contract, remove, slack
 from tests.unit.test_sparse_net import CASES, D, data, dense_outputs, draw, network, outputs
 
 FUSED = [name for name, (widths, *_) in CASES.items() if len(widths) == 1 and "fused" in name]
@@ -292,7 +292,7 @@ def test_a_ridge_keeps_expansion_from_inputs_that_one_row_shows():
     X[:, 4] = 0
     X[7, 0], X[7, 4] = 1, 1e-3
     net = one_layer(torch.eye(D)[:1])
-    rows = Rows(X, dtype=torch.float64)
+    rows = RowBlocks(X, dtype=torch.float64)
     y = net.residuals(rows, torch.zeros(1, 400).double())
     y += 0.3 * torch.from_numpy(X[:, 1]) * (torch.from_numpy(X[:, 0]) > 0)
     y[0, 7] += 5
@@ -425,7 +425,7 @@ def test_units_with_one_input_take_up_their_row_of_the_linear_term():
     weights = torch.tensor([[2.0, 0, 0], [0, 1.0, 1.0]])
     linear = torch.tensor([[1.0, -3.0], [0, 0], [0, 0]])
     net = one_layer(weights, [[1.0, 2.0], [-1.0, 1.0]], linear)
-    rows = Rows(np.random.default_rng(0).normal(size=(50, 3)), dtype=torch.float64)
+    rows = RowBlocks(np.random.default_rng(0).normal(size=(50, 3)), dtype=torch.float64)
     found = resolve_signs(net)
     assert found.linear.nnz == 0
     torch.testing.assert_close(outputs(found, rows), outputs(net, rows))
@@ -473,7 +473,7 @@ def test_the_start_depends_on_its_seed_alone(case):
 @pytest.mark.parametrize("case", ["fused", "three outputs"])
 def test_the_start_does_not_depend_on_the_scale_of_the_data(case):
     rows, y = planted(network(case))
-    large = Rows(rows.X * 8, dtype=torch.float64)
+    large = RowBlocks(rows.X * 8, dtype=torch.float64)
     small, wide = outputs(start(rows, y), rows), outputs(start(large, 32 * y), large)
     torch.testing.assert_close(wide, 32 * small)
 

@@ -11,7 +11,8 @@ import pytest
 
 import sparsefit
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting
 from sparsefit.experiments import Cell, Store

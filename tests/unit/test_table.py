@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from sparsefit.core.errors import DataError
-from sparsefit.data import table as table_module
-from sparsefit.data.table import columns_of, open_table
+from sparsefit.tabular import table as table_module
+from sparsefit.tabular.table import columns_of, open_table
 
 TEXT = b"age,pet,y\r\n1,cat,2\n3,dog,4\r\n,NA,5\n4.5,cat,1e3\n"
 ROWS = [[1, 0, 2], [3, 1, 4], [np.nan, np.nan, 5], [4.5, 0, 1000]]

@@ -95,8 +95,8 @@ def _nnz(text: str) -> int | str:
 def fit(arguments: argparse.Namespace) -> int:
     """Fit, write the model and what a report shows beside it, and print the scores."""
     from sparsefit.core.files import writing
-    from sparsefit.data.table import open_table
     from sparsefit.tabular import fit_table
+    from sparsefit.tabular.table import open_table
 
     if arguments.hidden < 1:
         raise OptionError("hidden", arguments.hidden, "an integer >= 1")

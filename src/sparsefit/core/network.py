@@ -4,84 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from sparsefit.core.gates import RandomGates
+from sparsefit.core.layer import Layer
+from sparsefit.core.network_file import NetworkParts, read_network, write_network
 
 _PREDICT_BYTES = 32 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """Weights into one layer of units.
-
-    Attributes
-    ----------
-    weight : scipy.sparse.csc_array
-        Shape (n_inputs, n_units); column j holds the weights into unit j. No stored zeros.
-    bias : ndarray or None
-        Shape (n_units,); None where the layer has no biases.
-    """
-
-    weight: sparse.csc_array
-    bias: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        """Bring the weights to one canonical form: sorted, without stored zeros."""
-        weight = sparse.csc_array(self.weight)
-        weight.sum_duplicates()
-        weight.eliminate_zeros()
-        object.__setattr__(self, "weight", weight)
-        if self.bias is not None:
-            object.__setattr__(self, "bias", np.asarray(self.bias, dtype=weight.dtype))
-
-    @classmethod
-    def from_flat(
-        cls, indices: np.ndarray, values: np.ndarray, n_inputs: int, n_units: int,
-        *, constant_input: bool = False,
-    ) -> Layer:  # fmt: skip
-        """Build from positions in the unit-major vector (w_1, w_2, ...) of length m*d.
-
-        With `constant_input` the last of the d inputs is the constant 1, whose weights are the
-        biases.
-        """
-        units, inputs = np.divmod(np.asarray(indices, dtype=np.int64), n_inputs)
-        weight = sparse.csc_array((np.asarray(values), (inputs, units)), shape=(n_inputs, n_units))
-        if not constant_input:
-            return cls(weight)
-        bias = weight[[n_inputs - 1], :].toarray().ravel()
-        return cls(weight[: n_inputs - 1, :], bias)
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs of the layer."""
-        return int(self.weight.shape[0])
-
-    @property
-    def n_units(self) -> int:
-        """Units of the layer."""
-        return int(self.weight.shape[1])
-
-    @property
-    def nnz(self) -> int:
-        """Nonzero weights and biases."""
-        biases = 0 if self.bias is None else int(np.count_nonzero(self.bias))
-        return int(self.weight.nnz) + biases
-
-    def times(self, scale: float) -> Layer:
-        """Return the layer with its weights and biases times `scale`."""
-        return Layer(self.weight * scale, None if self.bias is None else self.bias * scale)
-
-    def scaled(self, scale: float) -> Layer:
-        """Return the layer with its weights, but not its biases, times `scale`."""
-        return Layer(self.weight * scale, self.bias)
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Return x @ weight + bias, shape (n, n_units)."""
-        z = np.asarray(x @ self.weight)
-        return z if self.bias is None else z + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +29,8 @@ class Network:
         Gates of the last hidden layer where they are not its own weights (``--convex``): unit j
         gives 1[x . h_j > 0] (x . w_j). They are stored as a seed.
     skip : Layer or None
-        A linear path from the inputs to the outputs, added to what the hidden layers give. Its
-        bias is that of the outputs, so it has one only where no output layer does.
+        The skip connection: linear from the inputs to the outputs, added to what the hidden layers
+        give. Its bias is that of the outputs, so it has one only where no output layer does.
 
     Examples
     --------
@@ -257,11 +188,16 @@ class Network:
         outputs = x.sum(axis=1, keepdims=True) if self.fused else layers[-1](x)
         return outputs if linear is None else outputs + linear
 
-    def save(self, path: Path) -> None:
-        """Write the network as safetensors: indices and values of the nonzeros, and a header."""
-        from sparsefit.core.network_file import write_network
+    def save(self, path: Path, extra: dict[str, Any] | None = None) -> None:
+        """Write the network as safetensors: indices and values of the nonzeros, and a header.
 
-        write_network(self, path)
+        Parameters
+        ----------
+        path : Path
+        extra : dict, optional
+            What else the header has, as JSON has it.
+        """
+        write_network(NetworkParts(self.layers, self.fused, self.gates, self.skip), path, extra)
 
     @classmethod
     def load(cls, path: Path) -> Network:
@@ -272,6 +208,10 @@ class Network:
         DataError
             If the file is not one, is damaged, or is of a newer format.
         """
-        from sparsefit.core.network_file import read_network
+        return cls.load_with_header(path)[0]
 
-        return read_network(path)[0]
+    @classmethod
+    def load_with_header(cls, path: Path) -> tuple[Network, dict[str, Any]]:
+        """Read a network that `save` wrote, and the whole header; raises as `load`."""
+        parts, header = read_network(path)
+        return cls(*parts), header

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sparsefit.core.errors import DataError
 from sparsefit.core.gates import RandomGates
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
 
 FORMAT = "sparsefit-network"
 # Files of networks without a skip connection are as version 1 wrote them, and say so.
@@ -21,12 +21,26 @@ _MOST_UNITS = 10**8
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def write_network(network: Network, path: Path, extra: dict[str, Any] | None = None) -> None:
+class NetworkParts(NamedTuple):
+    """What a file holds of a network; see `Network`."""
+
+    layers: tuple[Layer, ...]
+    fused: bool
+    gates: RandomGates | None
+    skip: Layer | None
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of a prediction."""
+        return 1 if self.fused else self.layers[-1].n_units
+
+
+def write_network(network: NetworkParts, path: Path, extra: dict[str, Any] | None = None) -> None:
     """Write a network; its size on disk grows with its nonzeros alone.
 
     Parameters
     ----------
-    network : Network
+    network : NetworkParts
     path : Path
     extra : dict, optional
         What else the header has, as JSON has it.
@@ -49,7 +63,7 @@ def write_network(network: Network, path: Path, extra: dict[str, Any] | None = N
     save_file(tensors, path, metadata={"sparsefit": text})
 
 
-def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
+def read_network(path: Path) -> tuple[NetworkParts, dict[str, Any]]:
     """Read a network that `write_network` wrote, and its whole header.
 
     Raises
@@ -76,7 +90,7 @@ def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
         raise DataError(f"{path} cannot be read as a network: {error}") from error
 
 
-def _network(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
+def _network(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> NetworkParts:
     shapes = [_checked_shape(shape) for shape in header["shapes"]]
     layers = tuple(_read_layer(tensors, str(at), shape) for at, shape in enumerate(shapes))
     if not layers or any(
@@ -87,8 +101,9 @@ def _network(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Network:
     if "skip" in header:
         skip = _read_layer(tensors, "skip", _checked_shape(header["skip"]))
     gates = RandomGates(*header["gates"]) if header["gates"] else None
-    network = Network(layers, bool(header["fused"]), gates, skip)
-    if skip is not None and (skip.n_inputs, skip.n_units) != (network.n_inputs, network.n_outputs):
+    network = NetworkParts(layers, bool(header["fused"]), gates, skip)
+    ends = layers[0].n_inputs, network.n_outputs
+    if skip is not None and (skip.n_inputs, skip.n_units) != ends:
         raise ValueError("its skip connection does not fit to its layers")
     return network
 

@@ -18,26 +18,26 @@ from sparsefit.core.errors import OptionError
 
 
 @dataclass(frozen=True)
-class Check:
+class Condition:
     """A condition on a value, with the words that follow "must be" when it fails."""
 
     holds: Callable[[Any], bool]
     allowed: str
 
 
-def at_least(low: float) -> Check:
+def at_least(low: float) -> Condition:
     """Numbers >= `low`."""
-    return Check(lambda v: v >= low, f">= {low:g}")
+    return Condition(lambda v: v >= low, f">= {low:g}")
 
 
-def above(low: float) -> Check:
+def above(low: float) -> Condition:
     """Numbers > `low`."""
-    return Check(lambda v: v > low, f"> {low:g}")
+    return Condition(lambda v: v > low, f"> {low:g}")
 
 
-def between(low: float, high: float) -> Check:
+def between(low: float, high: float) -> Condition:
     """Numbers in the closed interval from `low` to `high`."""
-    return Check(lambda v: low <= v <= high, f"between {low} and {high}")
+    return Condition(lambda v: low <= v <= high, f"between {low} and {high}")
 
 
 def option(
@@ -45,7 +45,7 @@ def option(
     help: str,
     *,
     aliases: tuple[str, ...] = (),
-    check: Check | None = None,
+    check: Condition | None = None,
     later: bool = False,
 ) -> Any:
     """Declare a dataclass field that is also a command-line flag.
@@ -58,7 +58,7 @@ def option(
         One line for ``--help``.
     aliases : tuple of str, optional
         Other spellings of the flag, without dashes.
-    check : Check, optional
+    check : Condition, optional
         Tested on every value that is not None.
     later : bool, optional
         The option came after results had been stored, and at its default changes none of them: it
@@ -96,7 +96,7 @@ class OptionInfo:
     default: Any
     help: str
     aliases: tuple[str, ...]
-    check: Check | None
+    check: Condition | None
     later: bool
 
     @property
@@ -171,7 +171,7 @@ class Options:
     """
 
     def __post_init__(self) -> None:
-        """Check every option."""
+        """Condition every option."""
         for info in option_infos(type(self)):
             info.validate(getattr(self, info.name))
 

@@ -35,7 +35,7 @@ class Setting(Options):
     layers: int = option(1, "number of hidden layers", aliases=("num-layers",), check=at_least(1))
     bias: bool = option(False, "give every hidden unit a bias, counted in the budget")
     skip: bool = option(
-        False, "a direct linear path from the inputs to the outputs, counted in the budget"
+        False, "a skip connection, linear from the inputs to the outputs, counted in the budget"
     )
     seed: int = option(
         0, "random seed of the data draw and of the method", check=between(0, LARGEST_SEED)

@@ -17,7 +17,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sparsefit.core.errors import ParameterError, SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.problem import Loss, Problem
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
 from sparsefit.estimators._online import Online

@@ -11,10 +11,10 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
-from sparsefit.solvers.conversion import from_network, to_network
-from sparsefit.solvers.equations import as_rows
-from sparsefit.solvers.levenberg_marquardt import Prior, refit
-from sparsefit.solvers.sparse_net import SparseNet
+from sparsefit.gauss_newton.conversion import from_network, to_network
+from sparsefit.gauss_newton.equations import as_rows
+from sparsefit.gauss_newton.levenberg_marquardt import Prior, refit
+from sparsefit.gauss_newton.sparse_net import SparseNet
 
 # What rows say is kept as a matrix of so many rows and columns at most.
 MOST_WEIGHTS = 1000

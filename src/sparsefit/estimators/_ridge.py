@@ -13,11 +13,11 @@ from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.estimators.lasso import lasso_supports
-from sparsefit.solvers.conversion import from_network, to_network
-from sparsefit.solvers.equations import as_rows
-from sparsefit.solvers.levenberg_marquardt import refit
-from sparsefit.solvers.sparse_net import Edges, SparseNet
-from sparsefit.solvers.surgeon import contract
+from sparsefit.gauss_newton.conversion import from_network, to_network
+from sparsefit.gauss_newton.equations import as_rows
+from sparsefit.gauss_newton.levenberg_marquardt import refit
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
+from sparsefit.gauss_newton.surgeon import contract
 
 # Of the surgeon, as a share of the mean curvature: on few rows the matrix is singular without.
 _LEAST_RIDGE = 1e-3
@@ -42,7 +42,7 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> line = Network((Layer(np.array([[1.0]])),), fused=True)
     >>> problem = Problem(np.array([[1.0], [1.0]]), np.array([[1.0], [1.0]]))
     >>> with_ridge(line, problem, Setting(hidden=1), 1.0).predict(problem.X).round(4).tolist()
@@ -88,7 +88,7 @@ def shrink(
 
 
 def linear_start(problem: Problem, setting: Setting) -> SparseNet:
-    """Return a network without hidden units whose direct path has all weights, near zero.
+    """Return a network without hidden units whose skip connection has all weights, near zero.
 
     Of many inputs only those are kept that the lasso takes first.
     """

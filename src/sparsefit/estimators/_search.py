@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sparsefit import nets
-from sparsefit.core.network import Layer, Network
+from sparsefit import dense
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
 from sparsefit.estimators._ridge import with_ridge
-from sparsefit.estimators._validation import Choice, falling_sizes, validate
+from sparsefit.estimators._validation import Candidates, falling_sizes, validate
 from sparsefit.methods import Method
 
 # With more rows than these, networks are found on a draw of them, and refitted on all.
@@ -28,7 +29,7 @@ _N_BELOW, _LEAST_BELOW = 2, 5
 
 
 class Found(NamedTuple):
-    """A network, and what it was chosen by: see `Choice.path`."""
+    """A network, and what it was chosen by: see `Candidates.path`."""
 
     fit: Fit
     path: list[dict[str, Any]]
@@ -104,7 +105,7 @@ class Search:
         setting = self.setting.part(0, 1 / (self.n_folds + 1))
         return dict(self.method.path(self.problem, list(dict.fromkeys(budgets)), setting))
 
-    def _validated(self, fits: dict[int, Fit]) -> Choice:
+    def _validated(self, fits: dict[int, Fit]) -> Candidates:
         return validate(
             fits, self.problem, self.setting.part(1 / (self.n_folds + 1), 1.0), self.method,
             alphas=self.alphas, n_folds=self.n_folds,
@@ -130,7 +131,7 @@ class Search:
         if self.problem.loss != "squared":
             return False
         mean_square = float(np.square(self.problem.y).mean())
-        return nets.mean_loss(fit.network, self.problem) <= _EXACT * mean_square
+        return dense.mean_loss(fit.network, self.problem) <= _EXACT * mean_square
 
     def _unvalidated(self, nnz: int) -> Fit:
         problem = few = self.problem

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from sparsefit import nets
+from sparsefit import dense
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit
 from sparsefit.core.setting import Setting
 from sparsefit.estimators._ridge import linear_start, shrink
+from sparsefit.gauss_newton.conversion import from_network
 from sparsefit.methods import Method
-from sparsefit.solvers.conversion import from_network
 
 # From one size to the next, and what weights may be drawn to zero by.
 _STEP = 2 / 3
@@ -36,7 +36,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
+class Candidates:
     """Candidates of many sizes, and how good they are on rows held out.
 
     Attributes
@@ -124,7 +124,7 @@ def _standard_error(values: np.ndarray) -> float:
 def validate(
     fits: dict[int, Fit], problem: Problem, setting: Setting, method: Method, *,
     alphas: tuple[float, ...], n_folds: int,
-) -> Choice:  # fmt: skip
+) -> Candidates:  # fmt: skip
     """Fit the same budgets on parts of the rows, shrink them and a linear model, and compare.
 
     Parameters
@@ -144,10 +144,10 @@ def validate(
         part = setting.part(at / n_folds, (at + 1) / n_folds)
         found = _candidates(dict(method.path(some, list(fits), part)), some, setting, alphas)
         for key, network in found.items():
-            losses.setdefault(key, []).append(nets.mean_loss(network, held_out))
+            losses.setdefault(key, []).append(dense.mean_loss(network, held_out))
     # A fold may lack a candidate, as that of a network that has no weights.
     losses = {key: found for key, found in losses.items() if len(found) == n_folds}
-    return Choice(fits, _candidates(fits, problem, setting, alphas), losses)
+    return Candidates(fits, _candidates(fits, problem, setting, alphas), losses)
 
 
 def _candidates(

@@ -35,7 +35,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
-        A direct linear path from the inputs to the outputs, counted in `nnz`.
+        A skip connection, linear from the inputs to the outputs, counted in `nnz`.
     fit_intercept : bool, default True
         Biases of the hidden units and of the outputs, counted in `nnz`.
     standardize : bool, default True
@@ -53,7 +53,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     Attributes
     ----------
     coefs_ : list of csc_array of shape (n_in, n_out)
-        Weights of each layer, and last of the direct path.
+        Weights of each layer, and last of the skip connection.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer, the mean of y in the last.
     support_ : ndarray of int

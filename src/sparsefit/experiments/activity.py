@@ -12,7 +12,7 @@ from sparsefit.core.memory import ROWS_PER_TILE
 from sparsefit.core.network import Network
 
 
-class Patterns(NamedTuple):
+class Activity(NamedTuple):
     """Activation patterns of the units that have weights or a bias.
 
     Attributes
@@ -32,13 +32,13 @@ class Patterns(NamedTuple):
         return self.active.mean(axis=0)
 
     @property
-    def live(self) -> Patterns:
+    def live(self) -> Activity:
         """Those that are active on some row."""
         somewhere = self.active.any(axis=0)
-        return Patterns(self.units[somewhere], self.active[:, somewhere])
+        return Activity(self.units[somewhere], self.active[:, somewhere])
 
 
-def patterns(network: Network, X: np.ndarray) -> Patterns:
+def patterns(network: Network, X: np.ndarray) -> Activity:
     """Return the activation patterns of the first hidden layer.
 
     Parameters
@@ -49,7 +49,7 @@ def patterns(network: Network, X: np.ndarray) -> Patterns:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> network = Network((Layer(np.array([[0.0, 1.0, -1.0]])),), fused=True)
     >>> found = patterns(network, np.array([[2.0], [-2.0], [3.0]]))
     >>> found.units.tolist(), found.shares.round(3).tolist()
@@ -67,7 +67,7 @@ def patterns(network: Network, X: np.ndarray) -> Patterns:
     for start in range(0, len(X), ROWS_PER_TILE):
         z = np.asarray(X[start : start + ROWS_PER_TILE] @ gates)
         active[start : start + ROWS_PER_TILE] = (z if bias is None else z + bias) > 0
-    return Patterns(units, active)
+    return Activity(units, active)
 
 
 def differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -96,13 +96,13 @@ class Closest(NamedTuple):
     units: tuple[int, int]
 
 
-def closest(found: Patterns) -> Closest | None:
+def closest(found: Activity) -> Closest | None:
     """Return the nearest two of some patterns; None if there are fewer.
 
     Examples
     --------
     >>> active = np.array([[True, True, False], [False, False, True], [True, False, False]])
-    >>> closest(Patterns(np.array([4, 7, 9]), active))
+    >>> closest(Activity(np.array([4, 7, 9]), active))
     Closest(share=0.3333333333333333, units=(4, 7))
     """
     if len(found.units) < 2:
@@ -131,7 +131,7 @@ class GateDrift:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> drift = GateDrift(np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]))
     >>> for weight in ([[1.0], [0.0]], [[0.0], [1.0]], [[0.0], [2.0]]):
     ...     drift(Network((Layer(np.array(weight)),), fused=True))

@@ -22,7 +22,7 @@ _FLUCTUATION = 1.2
 _SIGMAS = 5.0
 
 
-class Check(NamedTuple):
+class Assumption(NamedTuple):
     """One assumption.
 
     Attributes
@@ -72,7 +72,7 @@ class Inputs:
 
         Examples
         --------
-        >>> from sparsefit.core.network import Layer
+        >>> from sparsefit.core.layer import Layer
         >>> network = Network((Layer(np.array([[1.0, 1.0], [0.0, 1.0]])),), fused=True)
         >>> found = Inputs.measure(np.array([[3.0, 0.0], [0.0, 1.0]]), network)
         >>> found.least, found.largest, found.shared, found.used
@@ -125,7 +125,7 @@ def check_all(
     shares: Sequence[float],
     apart: float | None,
     extremes: tuple[float, float] | None,
-) -> list[Check]:
+) -> list[Assumption]:
     """Compare what was measured with what the theorems ask for.
 
     All of it is necessary at best: the theorems speak of every small support, and here there is
@@ -152,7 +152,7 @@ def check_all(
         _at_least("least share of rows of a live unit", min(shares, default=None), LEAST_SHARE),
         _at_most("largest share of rows of a live unit", max(shares, default=None), most),
         _at_least("share of rows on which the nearest units differ", apart, LEAST_SHARE),
-        Check("alpha: columns on the support independent", alpha, "> 0", _positive(alpha)),
+        Assumption("alpha: columns on the support independent", alpha, "> 0", _positive(alpha)),
         _below("beta / alpha: gradient descent with sparsification", ratio, GRADES_RATIO, alpha),
         _below("beta / alpha: hard thresholding pursuit", ratio, HTP_RATIO, alpha),
         _at_most("largest mean of an input, in its own size", inputs.mean, _SIGMAS / inputs.n**0.5),
@@ -170,15 +170,15 @@ def _positive(value: float | None) -> bool | None:
     return None if value is None else value > 0
 
 
-def _at_least(name: str, value: float | None, limit: float) -> Check:
-    return Check(name, value, f">= {limit:.4g}", None if value is None else value >= limit)
+def _at_least(name: str, value: float | None, limit: float) -> Assumption:
+    return Assumption(name, value, f">= {limit:.4g}", None if value is None else value >= limit)
 
 
-def _at_most(name: str, value: float | None, limit: float) -> Check:
-    return Check(name, value, f"<= {limit:.4g}", None if value is None else value <= limit)
+def _at_most(name: str, value: float | None, limit: float) -> Assumption:
+    return Assumption(name, value, f"<= {limit:.4g}", None if value is None else value <= limit)
 
 
-def _below(name: str, value: float | None, limit: float, least: float | None) -> Check:
-    """Check a ratio of eigenvalues, which has no value where the least of them is zero."""
+def _below(name: str, value: float | None, limit: float, least: float | None) -> Assumption:
+    """Assumption a ratio of eigenvalues, which has no value where the least of them is zero."""
     holds = value < limit if value is not None else (False if least == 0 else None)
-    return Check(name, value, f"< {limit:.4g}", holds)
+    return Assumption(name, value, f"< {limit:.4g}", holds)

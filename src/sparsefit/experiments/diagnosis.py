@@ -13,16 +13,16 @@ from sparsefit.core.device import check_device, limited_threads
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import no_progress
-from sparsefit.experiments.activity import GateDrift, Patterns, closest, patterns
+from sparsefit.experiments.activity import Activity, GateDrift, closest, patterns
 from sparsefit.experiments.assumptions import Inputs, check_all, cut
 from sparsefit.experiments.rows import plain
 from sparsefit.experiments.stability import refit, stability
 from sparsefit.experiments.stored import StoredRun
-from sparsefit.solvers.certificate import Weight, certify
-from sparsefit.solvers.conversion import Converted, from_network, with_unit_readout
-from sparsefit.solvers.levenberg_marquardt import refit as least_squares
+from sparsefit.gauss_newton.certificate import Weight, certify
+from sparsefit.gauss_newton.conversion import Converted, from_network, with_unit_readout
+from sparsefit.gauss_newton.levenberg_marquardt import refit as least_squares
 
 # The Gram matrix of more weights than that takes too much memory, and its cube too long.
 MOST_WEIGHTS = 5000
@@ -122,7 +122,7 @@ def _measure(network: Network, problem: Problem, bias: bool, notes: list[str]) -
     }
 
 
-def _units(found: Patterns, network: Network) -> dict[str, Any]:
+def _units(found: Activity, network: Network) -> dict[str, Any]:
     """Count units, and say for those with weights on which share of the rows they are active."""
     shares, n_units = found.shares, network.hidden_layers[0].n_units
     live = found.live.shares
@@ -161,7 +161,7 @@ def spectrum(converted: Converted, X: np.ndarray) -> Spectrum:
     """Return the extreme eigenvalues of A_S^T A_S / n.
 
     A_S holds the derivatives of the outputs by the weights of the first hidden layer and of the
-    direct path, biases included, with all units scaled so that what each feeds has norm 1. With
+    skip connection, biases included, with all units scaled so that what each feeds has norm 1. With
     one hidden layer and one output that makes it the gated columns 1[X w_j > 0] * x_i, up to sign.
 
     Parameters
@@ -171,14 +171,14 @@ def spectrum(converted: Converted, X: np.ndarray) -> Spectrum:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> network = Network((Layer(np.array([[1.0], [1.0]])),), fused=True)
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-1.0, -1.0], [-1.0, 0.0]])
     >>> spectrum(from_network(network), X)
     Spectrum(alpha=0.25, beta=1.0, columns=2)
     """
     net = with_unit_readout(converted.net)
-    rows = Rows(X, bias=converted.bias, dtype=torch.float64)
+    rows = RowBlocks(X, bias=converted.bias, dtype=torch.float64)
     nothing = net.values.new_zeros(net.n_outputs, rows.n)
     gram, _, _ = net.normal_equations(rows, nothing)
     number = torch.arange(len(gram))
@@ -191,7 +191,7 @@ def spectrum(converted: Converted, X: np.ndarray) -> Spectrum:
 
 def _certificate(network: Network, converted: Converted, problem: Problem) -> dict[str, Any] | None:
     """Return the certificate of the network with its weights refitted, as it takes for granted."""
-    rows = Rows(problem.X, bias=converted.bias, dtype=torch.float64)
+    rows = RowBlocks(problem.X, bias=converted.bias, dtype=torch.float64)
     y = torch.from_numpy(problem.y.T.astype(np.float64)).contiguous()
     size = float(y.square().sum())
     before = float(converted.net.residuals(rows, y).square().sum())

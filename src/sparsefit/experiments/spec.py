@@ -41,7 +41,7 @@ class Cell:
     nnz: int | None
 
     def __post_init__(self) -> None:
-        """Check the budget; the other parts check themselves."""
+        """Condition the budget; the other parts check themselves."""
         good = isinstance(self.nnz, int) and not isinstance(self.nnz, bool) and self.nnz >= 1
         if self.nnz is not None and not good:
             raise OptionError("nnz", self.nnz, "an integer >= 1")

@@ -71,7 +71,7 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> truth = Network((Layer(np.array([[1.0, 0.0], [0.0, 2.0]])),), fused=True)
     >>> split = Network((Layer(np.array([[0.0, 0.5, 0.5], [3.0, 0.0, 0.0]])),), fused=True)
     >>> support_overlap(truth, split)
@@ -121,7 +121,7 @@ def found_again(reference: Network, other: Network) -> dict[Position, bool]:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> reference = Network((Layer(np.array([[1.0, 0.0], [0.0, 2.0]])),), fused=True)
     >>> other = Network((Layer(np.array([[0.0, 5.0], [0.0, 1.0]])),), fused=True)
     >>> list(found_again(reference, other).values())

@@ -46,7 +46,8 @@ def export(model: Predictor, to: str, path: Path, **options: Any) -> None:
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from sparsefit.core.network import Layer, Network
+    >>> from sparsefit.core.layer import Layer
+    >>> from sparsefit.core.network import Network
     >>> from sparsefit.predictor import Column, Predictor
     >>> network = Network((Layer(np.array([[2.0]])),))
     >>> model = Predictor(network=network, columns=(Column(name="age"),), targets=("y",))

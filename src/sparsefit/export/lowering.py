@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sparsefit.core.errors import DataError, SparsefitError
-from sparsefit.core.network import Layer
+from sparsefit.core.layer import Layer
 from sparsefit.predictor import Column, Predictor
 
 

@@ -42,7 +42,8 @@ def build(net: Lowered, name: str) -> bytes:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer, Network
+    >>> from sparsefit.core.layer import Layer
+    >>> from sparsefit.core.network import Network
     >>> from sparsefit.export import lower
     >>> from sparsefit.predictor import Column, Predictor
     >>> network = Network((Layer(np.array([[2.0], [0.0]])),))

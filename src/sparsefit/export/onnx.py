@@ -45,7 +45,8 @@ def build(net: Lowered, name: str) -> bytes:
     --------
     >>> import pytest
     >>> onnx = pytest.importorskip("onnx")
-    >>> from sparsefit.core.network import Layer, Network
+    >>> from sparsefit.core.layer import Layer
+    >>> from sparsefit.core.network import Network
     >>> from sparsefit.export import lower
     >>> from sparsefit.predictor import Column, Predictor
     >>> network = Network((Layer(np.array([[2.0]])),))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsefit.figures._panels import Panel, Series
 from sparsefit.figures._style import COLORS, add_legend, add_title, new_figure
+from sparsefit.figures.panels import Panel, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

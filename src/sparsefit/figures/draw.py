@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from sparsefit.core.errors import SparsefitError, near_match
 from sparsefit.experiments.store import load_rows
-from sparsefit.figures._panels import Panel, Series, make_panels, slug
 from sparsefit.figures._style import SETTINGS, save
 from sparsefit.figures.mask_study import has_mask_study, mask_study
+from sparsefit.figures.panels import Panel, Series, make_panels, slug
 from sparsefit.figures.phase import phase_diagram, phase_panels
 from sparsefit.figures.timing import has_times, score_against_time
 

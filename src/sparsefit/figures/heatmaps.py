@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsefit.figures._panels import NO_RUN, Panel, Series, Summary
-from sparsefit.figures._rates import Rate, goal_of
 from sparsefit.figures._style import NOTHING, TROUBLE, add_title, new_figure, wrapped
+from sparsefit.figures.panels import NO_RUN, Panel, Series, Summary
+from sparsefit.figures.rates import Rate, goal_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

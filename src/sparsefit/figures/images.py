@@ -12,8 +12,8 @@ from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.store import Row, Store
 from sparsefit.experiments.stored import rebuilt
-from sparsefit.figures._panels import Panel
 from sparsefit.figures._style import add_title, new_figure, wrapped
+from sparsefit.figures.panels import Panel
 from sparsefit.tasks import find_task
 
 if TYPE_CHECKING:

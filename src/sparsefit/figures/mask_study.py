@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsefit.figures._panels import Panel, Series
 from sparsefit.figures._style import COLORS, new_figure
+from sparsefit.figures.panels import Panel, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

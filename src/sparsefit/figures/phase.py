@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparsefit.experiments.store import Row
-from sparsefit.figures._panels import Panel, Series, Summary, make_panels
-from sparsefit.figures._rates import Rate, goal_of
 from sparsefit.figures._style import COLORS, MARKERS, add_legend, add_title, new_figure, scale_log_x
+from sparsefit.figures.panels import Panel, Series, Summary, make_panels
+from sparsefit.figures.rates import Rate, goal_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

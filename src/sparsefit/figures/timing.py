@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsefit.experiments.store import Row
-from sparsefit.figures._panels import Panel, Series
 from sparsefit.figures._style import COLORS, MARKERS, add_legend, add_title, new_figure, scale_log_x
+from sparsefit.figures.panels import Panel, Series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -54,7 +54,7 @@ class ImplicitMethod(Method):
         self.check(problem)
         if setting.skip:
             raise SparsefitError(
-                f"method {self.name!r} fits networks without a direct path; leave out --skip"
+                f"method {self.name!r} fits networks without a skip connection; leave out --skip"
             )
         setting = replace(setting, dtype=setting.dtype or self.default_dtype)
         for nnz in budgets:

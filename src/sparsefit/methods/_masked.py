@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sparsefit import nets, nn
+from sparsefit import dense, nn
 from sparsefit.core.options import above, at_least, between, option
 from sparsefit.methods._trained import TrainedMethod
 
@@ -35,7 +35,7 @@ class MaskedTraining(TrainedMethod):
         "how layers share the budget: one ranking, one density, or denser where they are small",
     )
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Return how the network is masked in a training of `n_steps` steps."""
         raise TypeError(f"method {type(self).__name__} does not define masking")
 
@@ -45,10 +45,10 @@ class MaskedTraining(TrainedMethod):
         """Fit each budget by itself, from the same initial weights."""
         for nnz in budgets:
             trainer = self.make_trainer(problem, setting)
-            yield nnz, nets.train_masked(trainer, nnz, setting, self.masking)
+            yield nnz, dense.train_masked(trainer, nnz, setting, self.masking)
 
-    def _protocol(self, problem: Problem) -> nets.Protocol:
-        return nets.Protocol(
+    def _protocol(self, problem: Problem) -> dense.Protocol:
+        return dense.Protocol(
             self.epochs, self.batch_size, self.lr, self.schedule, scale_inputs=True, steps=3000
         )
 
@@ -75,7 +75,7 @@ class ExchangingMask(MovingMask):
         """Return the rule that exchanges weights."""
         raise TypeError(f"method {type(self).__name__} does not define rule")
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Exchange weights until the freeze."""
         schedule = nn.Constant(period=self.mask_period, stop=round(self.freeze * n_steps))
-        return nets.Masking(self.rule(), schedule, self.allocation)
+        return dense.Masking(self.rule(), schedule, self.allocation)

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from sparsefit import nets
+from sparsefit import dense
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem
@@ -47,7 +47,7 @@ class TrainedMethod(Method):
         "course of the learning rate; default cosine, or as the paper with --epochs: constant",
     )
 
-    def make_trainer(self, problem: AnyProblem, setting: Setting) -> nets.Trainer:
+    def make_trainer(self, problem: AnyProblem, setting: Setting) -> dense.Trainer:
         """Return the trainer that these options ask for.
 
         Raises
@@ -59,7 +59,7 @@ class TrainedMethod(Method):
         assert isinstance(problem, Problem)
         setting = replace(setting, dtype=setting.dtype or self.default_dtype)
         self._check_memory(problem, setting)
-        return nets.Trainer(problem, setting, self._protocol(problem))
+        return dense.Trainer(problem, setting, self._protocol(problem))
 
     def _check_memory(self, problem: Problem, setting: Setting) -> None:
         from sparsefit.core.memory import total_bytes
@@ -76,9 +76,9 @@ class TrainedMethod(Method):
                 f"{there / 1e9:.0f} GB"
             )
 
-    def _protocol(self, problem: Problem) -> nets.Protocol:
+    def _protocol(self, problem: Problem) -> dense.Protocol:
         """Fill what is left open: from the paper's protocol if epochs are given, else our own."""
-        base = nets.OWN_PROTOCOL if self.epochs is None else nets.PAPER_PROTOCOL
+        base = dense.OWN_PROTOCOL if self.epochs is None else dense.PAPER_PROTOCOL
         given: dict[str, Any] = {
             "epochs": self.epochs,
             "batch_size": self.batch_size,

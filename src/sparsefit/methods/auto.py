@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from sparsefit import nets
+from sparsefit import dense, gauss_newton
 from sparsefit.core.options import at_least, between, option
 from sparsefit.core.problem import AnyProblem, Problem
 from sparsefit.methods._base import Method
@@ -79,12 +79,12 @@ class Auto(Method):
         plain, polished = FisherPruning(), FisherPruning(polish=True)
         n_held = round(self.held_out * len(problem.X))
         is_small = problem.loss != "squared" and nnz <= self.polish_up_to
-        if not is_small or nets.Polish().obstacle(nnz, setting) or not n_held:
+        if not is_small or gauss_newton.Polish().obstacle(nnz, setting) or not n_held:
             return plain, setting
         order = np.random.default_rng(setting.seed).permutation(len(problem.X))
         held, rest = order[:n_held], np.sort(order[n_held:])
         losses = [
-            nets.mean_loss(fit.network, problem.take(held))
+            dense.mean_loss(fit.network, problem.take(held))
             for fit in polished.fits(problem.take(rest), nnz, setting.part(0.0, 0.45))
         ]
         return polished if losses[-1] < losses[0] else plain, setting.part(0.45, 1.0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from sparsefit import nets
+from sparsefit import dense
 from sparsefit.methods._trained import TrainedMethod
 
 if TYPE_CHECKING:
@@ -38,6 +38,6 @@ class DenseTraining(TrainedMethod):
         self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
     ) -> Iterator[tuple[int, Fit]]:
         """Train once, whatever the budgets."""
-        fit = nets.train_dense(self.make_trainer(problem, setting), setting)
+        fit = dense.train_dense(self.make_trainer(problem, setting), setting)
         for nnz in budgets:
             yield nnz, fit

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from sparsefit import nets, nn
+from sparsefit import dense, gauss_newton, nn
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import above, at_least, between, option
 from sparsefit.core.result import Status
@@ -71,7 +71,7 @@ class FisherPruning(MovingMask):
         """Fit each budget by itself, from the same initial weights."""
         self.check(problem)
         for nnz in budgets:
-            if self.polish and (obstacle := nets.Polish().obstacle(nnz, setting)):
+            if self.polish and (obstacle := gauss_newton.Polish().obstacle(nnz, setting)):
                 raise SparsefitError(f"--polish: {obstacle}")
             fits = self.fits(problem, nnz, setting)
             fit = next(fits)
@@ -81,23 +81,25 @@ class FisherPruning(MovingMask):
         """Yield the fit as it is and then, if there is something to polish, the polished one."""
         trainer = self.make_trainer(problem, setting)
         parts = (0.0, 0.5, 1.0) if self.polish else (0.0, 1.0, 1.0)
-        fit = nets.train_masked(trainer, nnz, setting.part(*parts[:2]), self.masking)
+        fit = dense.train_masked(trainer, nnz, setting.part(*parts[:2]), self.masking)
         yield fit
         if nnz < trainer.net.n_params and fit.status is not Status.DIVERGED:
-            loss = nets.Polish().run(trainer, nnz, setting.part(*parts[1:]))
+            train = dense.SupportTraining(trainer, setting)
+            polish, part = gauss_newton.Polish(), setting.part(*parts[1:])
+            loss = polish.run(train.net, nnz, train.problem, part, train)
             yield replace(
                 fit, network=trainer.network(), n_iter=trainer.n_steps,
                 history=(*fit.history, loss),
             )  # fmt: skip
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Prune until the ramp ends, then train what is left."""
         end = round(self.ramp * n_steps)
         schedule = nn.Cubic(end=end, stop=end, period=self.mask_period)
         rule = nn.Fisher(gradient="masked", exponent=self.exponent)
-        return nets.Masking(rule, schedule, self.allocation, connected=True)
+        return dense.Masking(rule, schedule, self.allocation, connected=True)
 
-    def _protocol(self, problem: Problem) -> nets.Protocol:
+    def _protocol(self, problem: Problem) -> dense.Protocol:
         dropout = self.input_dropout
         if dropout is None:
             dropout = 0.0 if problem.loss == "squared" else 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparsefit import nets, nn
+from sparsefit import dense, nn
 from sparsefit.core.options import between, option
 from sparsefit.methods._masked import MovingMask
 
@@ -34,8 +34,8 @@ class GradualMagnitudePruning(MovingMask):
 
     ramp: float = option(0.6, "share of the steps until the sparsity is final", check=between(0, 1))
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Prune until the ramp ends, then train what is left."""
         end = round(self.ramp * n_steps)
         schedule = nn.Cubic(end=end, stop=end, period=self.mask_period)
-        return nets.Masking(nn.Magnitude(gradient="masked"), schedule, self.allocation)
+        return dense.Masking(nn.Magnitude(gradient="masked"), schedule, self.allocation)

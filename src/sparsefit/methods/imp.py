@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from sparsefit import nets
-from sparsefit.core.options import Check, option
+from sparsefit import dense
+from sparsefit.core.options import Condition, option
 from sparsefit.methods._trained import TrainedMethod
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sparsefit.core.result import Fit
     from sparsefit.core.setting import Setting
 
-_ROUNDS = Check(
+_ROUNDS = Condition(
     lambda v: 0 <= v < 1 or (v > 0 and v == int(v)), "that is whole and >= 0, or between 0 and 1"
 )
 
@@ -65,9 +65,9 @@ class IterativeMagnitudePruning(TrainedMethod):
             if self.prune_iters == 0:
                 return [nnz]
             if self.prune_iters < 1:
-                return nets.shrinking_counts(n_params, self.prune_iters, nnz)
-            return nets.geometric_counts(n_params, round(self.prune_iters), nnz)
+                return dense.shrinking_counts(n_params, self.prune_iters, nnz)
+            return dense.geometric_counts(n_params, round(self.prune_iters), nnz)
 
-        yield from nets.prune_and_train(
+        yield from dense.prune_and_train(
             trainer, budgets, counts_for, setting, rewind=self.prune_iters > 0, score=self.score
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from sparsefit import nets, nn
+from sparsefit import dense, nn
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import Check, between, option
+from sparsefit.core.options import Condition, between, option
 from sparsefit.methods._masked import MovingMask
 
 
@@ -43,7 +43,7 @@ class LearnedMask(MovingMask):
     structure: str = option(
         "unstructured",
         "what is pruned together: unstructured, rows, columns, blocks as 4x4, n:m as 2:4",
-        check=Check(_is_structure, "unstructured, rows, columns, blocks as 4x4, or n:m as 2:4"),
+        check=Condition(_is_structure, "unstructured, rows, columns, blocks as 4x4, or n:m as 2:4"),
     )
     mask_schedule: Literal["constant", "linear", "cubic", "cosine", "stepwise"] = option(
         "constant", "course of the sparsity"
@@ -56,13 +56,13 @@ class LearnedMask(MovingMask):
         0.8, "share of the steps, at least ramp, after which masks do not move", check=between(0, 1)
     )
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Return the rule, structure and schedule that the options name."""
         end, stop = round(self.ramp * n_steps), round(max(self.ramp, self.freeze) * n_steps)
         timing: dict[str, Any] = {"period": self.mask_period, "stop": stop}
         if self.mask_schedule != "constant":
             timing["end"] = end
-        return nets.Masking(
+        return dense.Masking(
             nn.named_rule(self.mask, max(1, end)),
             nn.SCHEDULES[self.mask_schedule](**timing),
             self.allocation,

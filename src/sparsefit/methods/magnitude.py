@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from sparsefit import nets
+from sparsefit import dense
 from sparsefit.core.options import option
 from sparsefit.methods._trained import TrainedMethod
 
@@ -44,6 +44,6 @@ class MagnitudePruning(TrainedMethod):
     ) -> Iterator[tuple[int, Fit]]:
         """Fit all budgets from one dense training."""
         trainer = self.make_trainer(problem, setting)
-        yield from nets.prune_and_train(
+        yield from dense.prune_and_train(
             trainer, budgets, lambda nnz: [nnz], setting, rewind=False, score=self.score
         )

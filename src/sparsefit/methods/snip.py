@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparsefit import nets, nn
+from sparsefit import dense, nn
 from sparsefit.methods._masked import MaskedTraining
 
 
@@ -32,7 +32,7 @@ class SingleShotPruning(MaskedTraining):
 
     name: ClassVar[str] = "snip"
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Mask once."""
         schedule = nn.Constant(stop=0)
-        return nets.Masking(nn.OneShot(by="sensitivity"), schedule, self.allocation)
+        return dense.Masking(nn.OneShot(by="sensitivity"), schedule, self.allocation)

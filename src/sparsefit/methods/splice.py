@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from sparsefit import solvers
+from sparsefit import gauss_newton
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem
@@ -100,7 +100,7 @@ class Splice(Method):
         init = None
         for nnz in sorted(budgets, reverse=True) if self.warm else budgets:
             deadline = time.monotonic() + (self.time_limit or float("inf"))
-            fit, net = solvers.recover_network(
+            fit, net = gauss_newton.recover_network(
                 problem, nnz, setting, fused=fused, init=init, deadline=deadline, **how
             )
             if self.warm:

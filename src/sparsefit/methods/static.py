@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparsefit import nets, nn
+from sparsefit import dense, nn
 from sparsefit.methods._masked import MaskedTraining
 
 
@@ -31,7 +31,7 @@ class StaticMask(MaskedTraining):
 
     name: ClassVar[str] = "static"
 
-    def masking(self, n_steps: int) -> nets.Masking:
+    def masking(self, n_steps: int) -> dense.Masking:
         """Mask once."""
         schedule = nn.Constant(stop=0)
-        return nets.Masking(nn.HardTopK(gradient="none"), schedule, self.allocation)
+        return dense.Masking(nn.HardTopK(gradient="none"), schedule, self.allocation)

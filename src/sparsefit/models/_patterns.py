@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
 
 
@@ -55,7 +55,7 @@ class Patterns:
 
     Parameters
     ----------
-    rows : Rows
+    rows : RowBlocks
         The data.
     hidden : int
         Number of units m.
@@ -75,7 +75,7 @@ class Patterns:
         For each pattern, a unit that has it.
     """
 
-    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace):
+    def __init__(self, rows: RowBlocks, hidden: int, gates: Gates, memory: Workspace):
         self.rows, self.hidden, self.gates, self.memory = rows, hidden, gates, memory
         everyone = torch.arange(hidden, device=rows.device)
         if isinstance(gates, RandomGates):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import Workspace
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units, own_gates
 from sparsefit.models.base import Atoms, Block, SupportMatrix
@@ -23,7 +23,7 @@ class FactoredReLU:
 
     Parameters
     ----------
-    rows : Rows
+    rows : RowBlocks
         The data.
     hidden, n_outputs : int
         m and k.
@@ -37,7 +37,7 @@ class FactoredReLU:
 
     Examples
     --------
-    >>> rows = Rows(np.array([[1.0], [3.0]]), dtype=torch.float64)
+    >>> rows = RowBlocks(np.array([[1.0], [3.0]]), dtype=torch.float64)
     >>> coef = SparseVector(torch.tensor([0, 1, 2]), torch.tensor([2.0, 1.0, -1.0]).double(), 3)
     >>> model = FactoredReLU(rows, 1, 2, RandomGates(0, 1)).refresh(coef)
     >>> model.forward(coef).tolist()
@@ -48,7 +48,7 @@ class FactoredReLU:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: RowBlocks,
         hidden: int,
         n_outputs: int,
         gates: Gates,
@@ -149,5 +149,5 @@ class FactoredReLU:
         """Return the model with another `fill`."""
         return self._with(self.rows, self.patterns.gates, fill)
 
-    def _with(self, rows: Rows, gates: Gates, fill: RandomGates | None) -> FactoredReLU:
+    def _with(self, rows: RowBlocks, gates: Gates, fill: RandomGates | None) -> FactoredReLU:
         return FactoredReLU(rows, self.hidden, self.n_outputs, gates, self.memory, fill)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.memory import RowBlockStore, Workspace
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units, own_gates
 from sparsefit.models.base import Atoms, Block, RowMap
@@ -23,7 +23,7 @@ class GatedReLU:
 
     Parameters
     ----------
-    rows : Rows
+    rows : RowBlocks
         The data, n rows and d inputs.
     hidden : int
         Number of units m.
@@ -39,7 +39,7 @@ class GatedReLU:
     Examples
     --------
     >>> from sparsefit.core.gates import RandomGates
-    >>> rows = Rows(np.array([[1.0], [-1.0]]), dtype=torch.float64)
+    >>> rows = RowBlocks(np.array([[1.0], [-1.0]]), dtype=torch.float64)
     >>> w = SparseVector(torch.tensor([0, 1]), torch.tensor([2.0, -3.0]).double(), size=2)
     >>> GatedReLU(rows, 2, RandomGates(0, 1)).refresh(w).forward(w).tolist()
     [2.0, 3.0]
@@ -47,7 +47,7 @@ class GatedReLU:
 
     is_linear = True
 
-    def __init__(self, rows: Rows, hidden: int, gates: Gates, memory: Workspace | None = None):
+    def __init__(self, rows: RowBlocks, hidden: int, gates: Gates, memory: Workspace | None = None):
         self.rows, self.hidden = rows, hidden
         self.memory = memory or Workspace(device=rows.device)
         self.patterns = Patterns(rows, hidden, gates, self.memory)

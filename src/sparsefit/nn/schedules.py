@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sparsefit.core.errors import OptionError
-from sparsefit.core.options import Check, Options, at_least, option
+from sparsefit.core.options import Condition, Options, at_least, option
 
-SHARE = Check(lambda v: 0 <= v < 1, ">= 0 and < 1")
+SHARE = Condition(lambda v: 0 <= v < 1, ">= 0 and < 1")
 
 
 @dataclass(frozen=True, kw_only=True)

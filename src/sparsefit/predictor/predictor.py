@@ -13,7 +13,6 @@ import numpy as np
 
 from sparsefit.core.errors import DataError
 from sparsefit.core.network import Network
-from sparsefit.core.network_file import read_network, write_network
 from sparsefit.predictor.columns import Column
 
 Link = Literal["identity", "logistic", "softmax"]
@@ -41,7 +40,7 @@ class Predictor:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer
+    >>> from sparsefit.core.layer import Layer
     >>> network = Network((Layer(np.array([[2.0], [0.0]])),), fused=True)
     >>> columns = (Column(name="age", mean=40.0, scale=10.0), Column(name="height"))
     >>> model = Predictor(network=network, columns=columns, targets=("y",), intercepts=(5.0,))
@@ -137,7 +136,7 @@ class Predictor:
             "classes": self.classes,
             "intercepts": self.intercepts,
         }
-        write_network(self.network, path, {_KEY: header})
+        self.network.save(path, {_KEY: header})
 
     @classmethod
     def load(cls, path: Path) -> Predictor:
@@ -148,7 +147,7 @@ class Predictor:
         DataError
             If the file is not one, is damaged, or does not fit together.
         """
-        network, whole = read_network(path)
+        network, whole = Network.load_with_header(path)
         header = whole.get(_KEY)
         if header is None:
             raise DataError(f"{path} is a network without columns, not a model of 'sparsefit fit'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsefit.core.network import Layer
+from sparsefit.core.layer import Layer
 from sparsefit.predictor.predictor import Predictor
 
 Terms = list[tuple[str, float]]

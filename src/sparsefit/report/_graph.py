@@ -132,7 +132,8 @@ def multiply_adds(model: Predictor) -> int:
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer, Network
+    >>> from sparsefit.core.layer import Layer
+    >>> from sparsefit.core.network import Network
     >>> from sparsefit.predictor import Column
     >>> first, second = Layer(np.array([[2.0, 0.0]])), Layer(np.array([[1.0], [3.0]]))
     >>> model = Predictor(

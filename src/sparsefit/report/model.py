@@ -51,7 +51,8 @@ def model_data(
 
     Examples
     --------
-    >>> from sparsefit.core.network import Layer, Network
+    >>> from sparsefit.core.layer import Layer
+    >>> from sparsefit.core.network import Network
     >>> from sparsefit.predictor import Column
     >>> model = Predictor(
     ...     network=Network((Layer(np.array([[2.0], [0.0]])),), fused=True),
@@ -165,7 +166,7 @@ def _plain(formula: Formula) -> dict[str, Any]:
 def _pictures(model: Predictor, shape: list[int] | None) -> dict[str, Any] | None:
     """Return the weights of the inputs by pixel, channels added up.
 
-    For each unit of the first layer and each output with a direct path, those of most pixels
+    For each unit of the first layer and each output with a skip connection, those of most pixels
     first.
     """
     if shape is None:

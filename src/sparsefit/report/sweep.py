@@ -14,7 +14,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.experiments.metrics import MetricInfo
 from sparsefit.experiments.store import Row, load_rows
-from sparsefit.figures._panels import Panel, Series, make_panels
+from sparsefit.figures.panels import Panel, Series, make_panels
 from sparsefit.report._commands import commands
 from sparsefit.report._page import short, write_page
 

@@ -1,11 +1,9 @@
 from .base import Solver as Solver
 from .base import SolveResult as SolveResult
-from .batches import Batches as Batches
 from .htp import HTP as HTP
 from .iht import AIHT as AIHT
 from .iht import SketchedIHT as SketchedIHT
 from .layerwise import fit_layerwise as fit_layerwise
 from .layerwise import recover_vector as recover_vector
 from .omp import OMP as OMP
-from .recovery import recover_network as recover_network
 from .subspace_pursuit import SubspacePursuit as SubspacePursuit

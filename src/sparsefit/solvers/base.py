@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import Datafit, Squared
 from sparsefit.core.result import Status
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import BlockModel
-from sparsefit.solvers.batches import Batches
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sparsefit.core.hard_threshold import hard_threshold
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import BlockModel
 from sparsefit.solvers.base import Solver
-from sparsefit.solvers.pursuit import best_atoms, column_norms, refit, with_zeros
+from sparsefit.solvers.pursuit import best_atoms, column_norms, debias, with_zeros
 from sparsefit.solvers.step_rules import quadratic_step
 
 
@@ -37,7 +37,7 @@ class HTP(Solver):
     >>> import torch
     >>> from sparsefit.core.datafits import Squared
     >>> from sparsefit.models import GaussianSensing
-    >>> from sparsefit.solvers import Batches
+    >>> from sparsefit.core.batches import Batches
     >>> model = GaussianSensing(100, 200, seed=0, dtype=torch.float64)
     >>> truth = SparseVector(torch.tensor([3, 70]), torch.tensor([1.0, 1.0]).double(), 200)
     >>> y, batches = model.forward(truth), Batches(100, 0, seed=0)
@@ -67,4 +67,4 @@ class HTP(Solver):
         kept = hard_threshold(moved, nnz)
         kept = kept[moved[kept] != 0]
         chosen = SparseVector(union.indices[kept], union.values[kept], union.size)
-        return refit(model, y, chosen)[0], datafit.value(z, y)
+        return debias(model, y, chosen)[0], datafit.value(z, y)

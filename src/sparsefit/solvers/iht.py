@@ -44,7 +44,7 @@ class AIHT(Solver):
     >>> import torch
     >>> from sparsefit.core.datafits import Squared
     >>> from sparsefit.models import GaussianSensing
-    >>> from sparsefit.solvers import Batches
+    >>> from sparsefit.core.batches import Batches
     >>> model = GaussianSensing(100, 200, seed=0, dtype=torch.float64)
     >>> truth = SparseVector(torch.tensor([3, 70]), torch.tensor([1.0, 1.0]).double(), 200)
     >>> solver = AIHT(epochs=30, inner_steps=3)

@@ -9,19 +9,20 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import DATAFITS, Squared
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.gates import RandomGates
+from sparsefit.core.layer import Layer
 from sparsefit.core.memory import Workspace
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.result import Fit, Status
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models import FactoredReLU, GatedReLU, GaussianSensing, NetworkModel
 from sparsefit.solvers.base import Solver, SolveResult
-from sparsefit.solvers.batches import Batches
 
 _WORST_FIRST = (Status.DIVERGED, Status.FINISHED, Status.CONVERGED)
 
@@ -110,7 +111,7 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
 
 def _make_model(problem: Problem, X: np.ndarray, setting: Setting) -> NetworkModel:
     dtype = getattr(torch, str(setting.dtype))
-    rows = Rows(X, bias=setting.bias, dtype=dtype, device=setting.device)
+    rows = RowBlocks(X, bias=setting.bias, dtype=dtype, device=setting.device)
     memory = Workspace(setting.memory_mb * 2**20, setting.device)
     gates = RandomGates(setting.seed, rows.d)
     if problem.n_outputs == 1:

@@ -12,7 +12,7 @@ from sparsefit.core.datafits import Datafit
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import BlockModel
 from sparsefit.solvers.base import Solver
-from sparsefit.solvers.pursuit import best_atoms, refit, with_zeros
+from sparsefit.solvers.pursuit import best_atoms, debias, with_zeros
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class OMP(Solver):
     --------
     >>> from sparsefit.core.datafits import Squared
     >>> from sparsefit.models import GaussianSensing
-    >>> from sparsefit.solvers import Batches
+    >>> from sparsefit.core.batches import Batches
     >>> model = GaussianSensing(100, 200, seed=0, dtype=torch.float64)
     >>> truth = SparseVector(torch.tensor([3, 70]), torch.tensor([1.0, 1.0]).double(), 200)
     >>> y, batches = model.forward(truth), Batches(100, 0, seed=0)
@@ -61,4 +61,4 @@ class OMP(Solver):
         # Once the fit is exact, what correlates with its rounding is left out.
         if count == 0 or bool((y - z).norm() <= 100 * torch.finfo(y.dtype).eps * y.norm()):
             return coef, loss
-        return refit(model, y, with_zeros(coef, best_atoms(model, coef, y - z, count)))[0], loss
+        return debias(model, y, with_zeros(coef, best_atoms(model, coef, y - z, count)))[0], loss

@@ -33,10 +33,11 @@ def best_atoms(model: BlockModel, coef: SparseVector, residual: Tensor, count: i
 
     Examples
     --------
-    >>> from sparsefit.models import DenseMatrix
-    >>> model = DenseMatrix(torch.tensor([[9.0, 0.1, 0.0], [9.0, 0.0, 0.0]]))
-    >>> best_atoms(model, model.zeros(), torch.tensor([1.0, -0.9]), 1).tolist()
-    [1]
+    >>> from sparsefit.models import GaussianSensing
+    >>> model = GaussianSensing(50, 20, seed=0, dtype=torch.float64)
+    >>> column = SparseVector(torch.tensor([7]), torch.ones(1).double(), 20)
+    >>> best_atoms(model, model.zeros(), model.forward(column), 1).tolist()
+    [7]
     """
     top = StreamingTopK(model.zeros(), count)
     for atoms in model.atoms(residual):
@@ -83,9 +84,9 @@ def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Ten
 
     Examples
     --------
-    >>> from sparsefit.models import DenseMatrix
+    >>> from sparsefit.models.gaussian_sensing import DrawnColumns
     >>> A = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]).double()
-    >>> columns = DenseMatrix(A).support(torch.arange(3))
+    >>> columns = DrawnColumns(A.T)
     >>> v, z = least_squares(columns, torch.tensor([2.0, 4.0]).double(), torch.zeros(3).double())
     >>> v.tolist(), z.tolist()
     ([1.0, 1.0, 2.0], [2.0, 4.0])
@@ -113,7 +114,7 @@ def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Ten
     return v, z
 
 
-def refit(model: BlockModel, y: Tensor, coef: SparseVector) -> tuple[SparseVector, Tensor]:
+def debias(model: BlockModel, y: Tensor, coef: SparseVector) -> tuple[SparseVector, Tensor]:
     """Return the least-squares fit on the support of `coef`, without zeros, and its outputs."""
     values, z = least_squares(model.support(coef.indices), y, coef.values)
     there = values != 0

@@ -12,7 +12,7 @@ from sparsefit.core.hard_threshold import hard_threshold
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import BlockModel
 from sparsefit.solvers.base import Solver
-from sparsefit.solvers.pursuit import best_atoms, column_norms, least_squares, refit, with_zeros
+from sparsefit.solvers.pursuit import best_atoms, column_norms, debias, least_squares, with_zeros
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class SubspacePursuit(Solver):
     >>> import torch
     >>> from sparsefit.core.datafits import Squared
     >>> from sparsefit.models import GaussianSensing
-    >>> from sparsefit.solvers import Batches
+    >>> from sparsefit.core.batches import Batches
     >>> model = GaussianSensing(100, 200, seed=0, dtype=torch.float64)
     >>> truth = SparseVector(torch.tensor([3, 70]), torch.tensor([1.0, 1.0]).double(), 200)
     >>> y, batches = model.forward(truth), Batches(100, 0, seed=0)
@@ -56,10 +56,10 @@ class SubspacePursuit(Solver):
         z = model.forward(coef)
         present = datafit.value(z, y)
         union = with_zeros(coef, best_atoms(model, coef, y - z, nnz))
-        new, outputs = refit(model, y, self._prune(model, y, union, nnz))
+        new, outputs = debias(model, y, self._prune(model, y, union, nnz))
         if not bool(datafit.value(outputs, y) < present):
             # What the gates changed is made good before supports are compared.
-            old, old_outputs = refit(model, y, coef)
+            old, old_outputs = debias(model, y, coef)
             if not bool(datafit.value(outputs, y) < datafit.value(old_outputs, y)):
                 new = old
         return new, present

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sparsefit import nn
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
 from sparsefit.core.options import (
-    Check,
+    Condition,
     Options,
     above,
     at_least,
@@ -59,7 +59,7 @@ class StudyConfig(Options):
     sparsity: float | None = option(
         None, "share of the weights of each layer that is zero in the end; default: "
         f"{DEFAULT_SPARSITY}, or what n:m fixes",
-        check=Check(lambda v: 0 <= v < 1, ">= 0 and < 1"),
+        check=Condition(lambda v: 0 <= v < 1, ">= 0 and < 1"),
     )  # fmt: skip
     mask: Literal["magnitude", "fisher", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = (
         option("magnitude", "how masks come from scores; frozen: drawn at random, and not learned")
@@ -85,7 +85,7 @@ class StudyConfig(Options):
     threads: int = option(1, "computing threads", check=between(1, MOST_THREADS))
 
     def __post_init__(self) -> None:
-        """Check what depends on several options."""
+        """Condition what depends on several options."""
         super().__post_init__()
         find_target(self.target, self.n_features)
         if self.ramp_steps is not None and self.ramp_steps > self.steps:

@@ -15,7 +15,7 @@ _TOL = 1e-8
 _GRID = np.geomspace(1e-3, 1e2, 16)
 
 
-class Score(NamedTuple):
+class ModelScore(NamedTuple):
     """R^2, or accuracy, of a model on the test rows.
 
     Attributes
@@ -31,7 +31,9 @@ class Score(NamedTuple):
     size: int | None = None
 
 
-def baselines(train: Part, test: Part, *, is_classes: bool, nnz: int, seed: int) -> list[Score]:
+def baselines(
+    train: Part, test: Part, *, is_classes: bool, nnz: int, seed: int
+) -> list[ModelScore]:
     """Fit a constant, a linear model, an l1 linear model of at most `nnz` weights, and a dense MLP.
 
     On at most 10000 rows, and tested on at most 50000.
@@ -46,7 +48,8 @@ def baselines(train: Part, test: Part, *, is_classes: bool, nnz: int, seed: int)
         warnings.simplefilter("ignore")
         models = (_classifiers if is_classes else _regressors)(X, y, nnz, seed)
         return [
-            Score(name, float(model.fit(X, y).score(*some)), _size(model)) for name, model in models
+            ModelScore(name, float(model.fit(X, y).score(*some)), _size(model))
+            for name, model in models
         ]
 
 

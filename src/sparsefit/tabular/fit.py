@@ -11,11 +11,11 @@ import numpy as np
 
 from sparsefit.core.errors import OptionError
 from sparsefit.core.setting import no_progress
-from sparsefit.data.table import Table
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.predictor import Predictor
-from sparsefit.tabular.baselines import Score, baselines
+from sparsefit.tabular.baselines import ModelScore, baselines
 from sparsefit.tabular.rows import TableRows, split_rows
+from sparsefit.tabular.table import Table
 
 # A page draws at most so many points of predictions.
 _MOST_POINTS = 2000
@@ -28,7 +28,7 @@ class Fitted:
     Attributes
     ----------
     model : Predictor
-    scores : list of Score
+    scores : list of ModelScore
         Of the network, first, and of the baselines, on the test rows.
     metric : str
         "R2" or "accuracy".
@@ -38,7 +38,7 @@ class Fitted:
     """
 
     model: Predictor
-    scores: list[Score]
+    scores: list[ModelScore]
     metric: str
     n_train: int
     n_test: int
@@ -94,7 +94,7 @@ def fit_table(
     score, nnz = float(estimator.score(rows.test.X, rows.test.y)), estimator.n_nonzero_
     is_classes = bool(rows.classes)
     others = baselines(rows.train, rows.test, is_classes=is_classes, nnz=nnz, seed=seed)
-    scores = [Score("sparse network", score, nnz), *others]
+    scores = [ModelScore("sparse network", score, nnz), *others]
     progress(1.0, "done")
     return Fitted(
         model, scores, "accuracy" if rows.classes else "R2", len(rows.train.y), len(rows.test.y),
@@ -118,7 +118,7 @@ def _as_model(fitted: Predictor, rows: TableRows) -> Predictor:
     return replace(fitted, columns=rows.columns, targets=(rows.target,), classes=rows.classes)
 
 
-def _facts(estimator: Any, rows: TableRows, scores: list[Score]) -> dict[str, Any]:
+def _facts(estimator: Any, rows: TableRows, scores: list[ModelScore]) -> dict[str, Any]:
     # Targets were brought to variance 1, so that R^2 is 1 less the mean square.
     most = 0.0 if rows.classes else 1.0
     facts: dict[str, Any] = {

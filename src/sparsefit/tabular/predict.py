@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sparsefit.core.errors import DataError, near_match
-from sparsefit.data.table import Table, column_names
 from sparsefit.predictor import Predictor
+from sparsefit.tabular.table import Table, column_names
 
 
 class Prediction(NamedTuple):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsefit.core.errors import DataError, OptionError
-from sparsefit.data.table import Table, columns_of
 from sparsefit.predictor import Column
+from sparsefit.tabular.table import Table, columns_of
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from sparsefit.core.errors import OptionError
-from sparsefit.core.options import Check
+from sparsefit.core.options import Condition
 from sparsefit.core.problem import Problem
 
-EVEN = Check(lambda v: v >= 2 and v % 2 == 0, "that is even and >= 2")
+EVEN = Condition(lambda v: v >= 2 and v % 2 == 0, "that is even and >= 2")
 
 
 def draw_frequencies(n_embedding: int, sigmas: Sequence[float], seed: int) -> np.ndarray:

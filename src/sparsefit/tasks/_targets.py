@@ -45,7 +45,7 @@ def radial(X: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetFunction:
     """A function to be learned.
 
     Attributes
@@ -64,16 +64,16 @@ class Target:
         return self.function(X.astype(np.float64))
 
 
-TARGETS: dict[str, Target] = {
-    "sum": Target(total),
-    "friedman": Target(friedman, least_inputs=5),
-    "sine": Target(sine),
-    "product": Target(product, least_inputs=2),
-    "radial": Target(radial),
+TARGETS: dict[str, TargetFunction] = {
+    "sum": TargetFunction(total),
+    "friedman": TargetFunction(friedman, least_inputs=5),
+    "sine": TargetFunction(sine),
+    "product": TargetFunction(product, least_inputs=2),
+    "radial": TargetFunction(radial),
 }
 
 
-def find_target(name: str, n_features: int) -> Target:
+def find_target(name: str, n_features: int) -> TargetFunction:
     """Return a target by name.
 
     Raises

@@ -106,7 +106,8 @@ def _draw_network(
     shapes: list[tuple[int, int]], nnz: int, seed: int, draw: str, *, fused: bool
 ) -> Network:
     """Draw the layers one after the other, each with an equal share of the nonzeros."""
-    from sparsefit.core.network import Layer, Network
+    from sparsefit.core.layer import Layer
+    from sparsefit.core.network import Network
 
     paper, sparse = np.random.RandomState(seed + 1), np.random.default_rng([seed, _WEIGHT_STREAM])
     random = paper if draw == "paper" else sparse

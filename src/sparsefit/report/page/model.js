@@ -10,7 +10,7 @@ function modelSections(data) {
       h("p", { class: "soft" }, h("i", { class: "key", style: "background:var(--pos)" }), "adds", h("i", { class: "key", style: "background:var(--neg)" }), `subtracts; the wider, the larger the weight.${hidden ? ` The ${data.graph.edges.length} largest weights are drawn, ${hidden} are not.` : ""}`),
       networkPicture(data.graph)),
     section("formulas", "Formulas", h("p", { class: "soft" }, `Of the outputs, ${data.link}.`), formulaList(data.formulas)),
-    data.pictures ? section("pictures", "Weights as pictures", h("p", { class: "soft" }, "One picture for each unit, and each output with a direct path, those with most weights first; blue adds, orange subtracts."), pictures(data.pictures)) : null,
+    data.pictures ? section("pictures", "Weights as pictures", h("p", { class: "soft" }, "One picture for each unit, and each output with a skip connection, those with most weights first; blue adds, orange subtracts."), pictures(data.pictures)) : null,
     facts.path?.length ? section("path", "Score against the number of weights", pathPlot(facts.path)) : null,
     facts.confusion ? section("confusion", "Confusions", confusion(facts.confusion)) : null,
     facts.pairs ? section("pairs", "Predictions and truth", scatter(facts.pairs)) : null,

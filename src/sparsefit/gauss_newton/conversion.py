@@ -9,9 +9,10 @@ import torch
 from scipy import sparse
 
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 from sparsefit.core.setting import Setting
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 
 @dataclass(frozen=True, eq=False)

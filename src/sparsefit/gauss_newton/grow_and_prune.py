@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.growth import expand
-from sparsefit.solvers.levenberg_marquardt import Refit, refit
-from sparsefit.solvers.sparse_net import SparseNet
-from sparsefit.solvers.splits import merge, mirror, split
-from sparsefit.solvers.surgeon import contract, slack
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.growth import expand
+from sparsefit.gauss_newton.levenberg_marquardt import Refit, refit
+from sparsefit.gauss_newton.sparse_net import SparseNet
+from sparsefit.gauss_newton.splits import merge, mirror, split
+from sparsefit.gauss_newton.surgeon import contract, slack
 
 _COSINES = (0.999, 0.99, 0.97, 0.95, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Breathing:
+class GrowAndPrune:
     """The cycle that turns a network near the right one into the right one.
 
     A cycle splits units, adds weights where the loss falls fastest, refits, makes one of units
@@ -28,7 +28,7 @@ class Breathing:
 
     Attributes
     ----------
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     nnz, max_units : int
         Budget of weights, and of units in each hidden layer.
@@ -46,7 +46,7 @@ class Breathing:
         Gets the network that each contraction, one per cycle, ends with.
     """
 
-    rows: Rows
+    rows: RowBlocks
     y: Tensor
     nnz: int
     max_units: int
@@ -58,7 +58,7 @@ class Breathing:
     observe: Callable[[SparseNet], None] = lambda net: None
 
     def run(self, result: Refit, cycles: int) -> Refit:
-        """Breathe up to `cycles` times and return the best network within the budget.
+        """Grow and prune up to `cycles` times and return the best network within the budget.
 
         Every other cycle is shaken: weights get 3 % of noise, and units may be mirrored. After
         cycles without progress, or one that went far astray, the best network is the start again.

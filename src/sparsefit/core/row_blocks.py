@@ -11,7 +11,7 @@ from torch import Tensor
 from sparsefit.core.memory import ROWS_PER_TILE
 
 
-class Rows:
+class RowBlocks:
     """Rows of a data matrix, cut into blocks and stored feature-major.
 
     Parameters
@@ -30,7 +30,7 @@ class Rows:
 
     Examples
     --------
-    >>> rows = Rows(np.ones((5, 2), dtype=np.float32), bias=True, dtype=torch.float64)
+    >>> rows = RowBlocks(np.ones((5, 2), dtype=np.float32), bias=True, dtype=torch.float64)
     >>> rows.n, rows.d, rows.blocks[0].shape
     (5, 3, torch.Size([3, 5]))
     """
@@ -76,9 +76,9 @@ class Rows:
             block *= torch.from_numpy(np.sqrt(self.weights[span])).to(block)
         return block
 
-    def take(self, index: np.ndarray) -> Rows:
+    def take(self, index: np.ndarray) -> RowBlocks:
         """Return the rows at `index`, in that order."""
         weights = None if self.weights is None else self.weights[index]
-        return Rows(
+        return RowBlocks(
             self.X[index], bias=self.bias, dtype=self.dtype, device=self.device, weights=weights
         )

@@ -9,7 +9,8 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from sparsefit.core.network import Layer, Network
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
 
 
 class MLP(nn.Module):

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from sparsefit.core.datafits import DATAFITS, Datafit
 from sparsefit.core.problem import Problem
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
-from sparsefit.solvers.sparse_net import SQUARED
+from sparsefit.gauss_newton.sparse_net import SQUARED
 
 # Rows that stand for weighted ones, for each of them.
 _DRAWS = 10
@@ -19,7 +19,7 @@ _DRAWS = 10
 
 def as_rows(
     problem: Problem, setting: Setting, *, most: int | None = None
-) -> tuple[Rows, Tensor, Datafit]:
+) -> tuple[RowBlocks, Tensor, Datafit]:
     """Return what `SparseNet` takes, in float64 unless the setting has another precision.
 
     Squared errors are weighted by scaling rows and targets; for other losses rows are drawn in
@@ -34,7 +34,7 @@ def as_rows(
 
     Returns
     -------
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     datafit : Datafit
 
@@ -56,7 +56,7 @@ def as_rows(
         problem = problem.sample(most, setting.seed)
         weights = problem.relative_weight
     dtype = getattr(torch, setting.dtype or "float64")
-    rows = Rows(
+    rows = RowBlocks(
         problem.X, bias=setting.bias, dtype=dtype, device=setting.device, weights=weights
     )  # fmt: skip
     y = torch.tensor(problem.y, device=setting.device)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.datafits import Datafit
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.sparse_net import SQUARED, Edges, Forward, SparseNet
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.sparse_net import SQUARED, Edges, Forward, SparseNet
 
 _TINY = 1e-300
 
@@ -46,7 +46,7 @@ class Slopes(NamedTuple):
 
 
 def slopes(
-    net: SparseNet, rows: Rows, y: Tensor, datafit: Datafit = SQUARED
+    net: SparseNet, rows: RowBlocks, y: Tensor, datafit: Datafit = SQUARED
 ) -> tuple[list[Slopes], list[Slopes]]:
     """Return the slopes of all weights between live units, and of all fresh units with one input.
 
@@ -116,7 +116,7 @@ def _add(to: Slopes, pull: Tensor, square: Tensor, source: Tensor) -> None:
 
 
 def expand(
-    net: SparseNet, rows: Rows, y: Tensor, count: int, max_fresh: int, *,
+    net: SparseNet, rows: RowBlocks, y: Tensor, count: int, max_fresh: int, *,
     datafit: Datafit = SQUARED, ridge: float = 0.0, first_linear: int = 0,
 ) -> SparseNet:  # fmt: skip
     """Add the `count` weights of largest gain, between live units or by fresh units.
@@ -127,7 +127,7 @@ def expand(
     Parameters
     ----------
     net : SparseNet
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     count : int
     max_fresh : int

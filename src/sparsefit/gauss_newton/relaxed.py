@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefit.core.rows import Rows
+from sparsefit.core.batches import Batches
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import MEMORY_MB
-from sparsefit.solvers.batches import Batches
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 _BETAS = 0.9, 0.99
 # Weights with their gradients and both moments, in float32, that fill the default memory budget.
@@ -48,7 +48,7 @@ class RelaxedStart:
 
 
 def relaxed_start(
-    rows: Rows, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
+    rows: RowBlocks, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
     fused: bool, room: int = _ROOM,
 ) -> SparseNet:  # fmt: skip
     """Train a dense network of the given widths and return it, with all its weights.
@@ -59,7 +59,7 @@ def relaxed_start(
 
     Parameters
     ----------
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     units : list of int
         Width of each hidden layer.
@@ -81,7 +81,7 @@ def relaxed_start(
 
 
 def _dense_start(
-    rows: Rows, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
+    rows: RowBlocks, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
     fused: bool,
 ) -> SparseNet:  # fmt: skip
     n_outputs = len(y)
@@ -121,8 +121,8 @@ def _dense_start(
 
 
 def _start_in_blocks(
-    rows: Rows, y: Tensor, units: int, most: int, n_edges: int, seed: int, how: RelaxedStart, *,
-    fused: bool,
+    rows: RowBlocks, y: Tensor, units: int, most: int, n_edges: int, seed: int,
+    how: RelaxedStart, *, fused: bool,
 ) -> SparseNet:  # fmt: skip
     n_blocks = math.ceil(units / most)
     held = max(1, most * rows.d // (_HELD * n_blocks))
@@ -199,7 +199,7 @@ def _adam(
 
 def _finished(
     hidden: list[Tensor], readout: Tensor, linear: Tensor, scale: float, input_scale: float,
-    rows: Rows, *, fused: bool,
+    rows: RowBlocks, *, fused: bool,
 ) -> SparseNet:  # fmt: skip
     """Return the network for inputs and targets as they are."""
     layers = [weight.to(rows.dtype) for weight in hidden]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
+from sparsefit.core.datafits import Datafit
 from sparsefit.core.memory import total_bytes
+from sparsefit.core.problem import Problem
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
-from sparsefit.nets.train import Trainer
-from sparsefit.solvers.conversion import from_network, to_network
-from sparsefit.solvers.equations import as_rows
-from sparsefit.solvers.growth import expand
-from sparsefit.solvers.sparse_net import SparseNet
-from sparsefit.solvers.surgeon import contract
+from sparsefit.gauss_newton.equations import as_rows
+from sparsefit.gauss_newton.growth import expand
+from sparsefit.gauss_newton.sparse_net import SparseNet
+from sparsefit.gauss_newton.surgeon import contract
+
+# From a network, optimiser steps at least, and the learning rate as a share of its own, to the
+# network trained on its support and the mean loss of the last epoch.
+Train = Callable[[SparseNet, int, float], tuple[SparseNet, float]]
 
 # Curvature is found on at most so many rows.
 _MOST_ROWS = 10_000
@@ -67,15 +73,22 @@ class Polish:
             return f"{nnz} weights take {needed / 1e9:.0f} GB of {there / 1e9:.0f} GB of memory"
         return ""
 
-    def run(self, trainer: Trainer, nnz: int, setting: Setting) -> float:
-        """Polish the network of a trainer in place.
+    def run(
+        self, net: SparseNet, nnz: int, problem: Problem, setting: Setting, train: Train
+    ) -> float:
+        """Polish a trained network.
 
         Parameters
         ----------
-        trainer : Trainer
-            Its network is trained and has at most `nnz` nonzeros.
+        net : SparseNet
+            Of at most `nnz` nonzeros.
         nnz : int
+        problem : Problem
+            What it was trained on.
         setting : Setting
+        train : callable
+            Trains the weights of a network on its support; see `Train`. What it last returns is
+            the result.
 
         Returns
         -------
@@ -85,24 +98,26 @@ class Polish:
         Raises
         ------
         SparsefitError
-            If a later hidden layer has biases, or a weight is not finite.
+            If a weight is not finite.
         """
-        net = _support(trainer)
+        data = as_rows(problem, replace(setting, dtype="float64"), most=_MOST_ROWS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
             for cycle in range(self.cycles):
                 setting.progress(cycle / (self.cycles + 1), f"polish {cycle + 1}/{self.cycles}")
-                net = self._breathe(net, nnz, trainer, setting)
-            _, loss = _trained(net, trainer, setting, self.final_steps)
+                net = self._cycle(net, nnz, data, setting, train)
+            _, loss = train(net, self.final_steps, 1.0)
         setting.progress(1.0, "polished")
         return loss
 
-    def _breathe(self, net: SparseNet, nnz: int, trainer: Trainer, setting: Setting) -> SparseNet:
-        problem = replace(trainer.problem, X=trainer.problem.X * trainer.scale)
-        rows, y, datafit = as_rows(problem, replace(setting, dtype="float64"), most=_MOST_ROWS)
+    def _cycle(
+        self, net: SparseNet, nnz: int, data: tuple[RowBlocks, Tensor, Datafit], setting: Setting,
+        train: Train,
+    ) -> SparseNet:  # fmt: skip
+        rows, y, datafit = data
 
         def refitted(net: SparseNet) -> SparseNet:
-            return _trained(net, trainer, setting, self.stage_steps, self.stage_rate)[0]
+            return train(net, self.stage_steps, self.stage_rate)[0]
 
         count = nnz - net.n_weights + round(self.growth * nnz)
         # Without a skip connection the linear term is the biases of the outputs, the last input's.
@@ -111,25 +126,8 @@ class Polish:
             net.balanced(), rows, y, count, 0, datafit=datafit, ridge=self.grow_ridge,
             first_linear=first_linear,
         )  # fmt: skip
-        net, _ = _trained(net, trainer, setting, self.expand_steps)
+        net, _ = train(net, self.expand_steps, 1.0)
         return contract(
             net, rows, y, nnz, setting.hidden, refitted=refitted, share=0.0, least=self.stage,
             ridge=self.drop_ridge, datafit=datafit,
         )  # fmt: skip
-
-
-def _trained(
-    net: SparseNet, trainer: Trainer, setting: Setting, steps: int, rate: float = 1.0
-) -> tuple[SparseNet, float]:
-    """Return the network after at least so many steps on its support, and the mean loss."""
-    net = net.balanced()
-    trainer.net.load(to_network(net.with_values(torch.ones_like(net.values)), setting))
-    masks = [parameter.detach() != 0 for parameter in trainer.net.parameters()]
-    trainer.net.load(to_network(net, setting))
-    epochs = math.ceil(steps / trainer.batches.per_epoch)
-    loss = trainer.train(masks, epochs=epochs, rate=rate)
-    return _support(trainer), loss
-
-
-def _support(trainer: Trainer) -> SparseNet:
-    return replace(from_network(trainer.net.to_network()).net, linear_counts=True)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
-from sparsefit.nets.pruning import prune_to
-from sparsefit.nets.train import Trainer, all_ones
+from sparsefit.dense.pruning import prune_to
+from sparsefit.dense.trainer import Trainer, all_ones
 
 _Point = tuple[list[Tensor], list[Tensor], list[float]]
-Score = Literal["retrained", "pruned"]
+ScoredNetwork = Literal["retrained", "pruned"]
 
 
 class _Run:
@@ -55,7 +55,7 @@ def prune_and_train(
     setting: Setting,
     *,
     rewind: bool,
-    score: Score,
+    score: ScoredNetwork,
 ) -> Iterator[tuple[int, Fit]]:
     """Fit every budget by repeated magnitude pruning.
 

@@ -29,7 +29,7 @@ def choose_connected(
     ----------
     candidates : sequence of Candidate
         Single weights of a network: of each layer the matrix, outputs by inputs, and the bias if it
-        has one; then the matrix of a direct path from inputs to outputs, if there is one.
+        has one; then the matrix of a skip connection from inputs to outputs, if there is one.
     keep : int
         How many are kept; one may be left over if all connected units are full, as a further one
         takes two, and a path of more layers more.
@@ -81,7 +81,7 @@ def _live_units(masks: Sequence[Tensor]) -> list[Tensor]:
 def _between(
     live: Sequence[Tensor], scores: Sequence[Tensor], chain: Sequence[int]
 ) -> list[Tensor]:
-    """Mark connections between live units, their biases, and the direct path."""
+    """Mark connections between live units, their biases, and the skip connection."""
     allowed = [torch.ones_like(score, dtype=torch.bool) for score in scores]
     for i, (sources, units) in zip(chain, itertools.pairwise(live), strict=True):
         allowed[i] = units[:, None] & sources

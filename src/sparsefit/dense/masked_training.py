@@ -12,9 +12,9 @@ from torch.nn import Linear
 
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
-from sparsefit.nets.connected import choose_connected
-from sparsefit.nets.mlp import MLP
-from sparsefit.nets.train import Trainer
+from sparsefit.dense.connected import choose_connected
+from sparsefit.dense.mlp import MLP
+from sparsefit.dense.trainer import Trainer
 from sparsefit.nn import (
     Allocation,
     Choice,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.growth import slopes
-from sparsefit.solvers.sparse_net import SparseNet
-from sparsefit.solvers.surgeon import saliencies
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.growth import slopes
+from sparsefit.gauss_newton.sparse_net import SparseNet
+from sparsefit.gauss_newton.surgeon import saliencies
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Certificate:
 
 
 def certify(
-    net: SparseNet, rows: Rows, y: Tensor, units: Sequence[np.ndarray] | None = None
+    net: SparseNet, rows: RowBlocks, y: Tensor, units: Sequence[np.ndarray] | None = None
 ) -> Certificate | None:
     """Return the certificate of a network, or None for one without weights or targets of zero.
 
@@ -98,7 +98,7 @@ def certify(
     Parameters
     ----------
     net : SparseNet
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     units : sequence of ndarray of int, optional
         For each hidden layer, the numbers by which its units are named; default 0, 1, ...
@@ -106,12 +106,13 @@ def certify(
     Examples
     --------
     >>> import torch
-    >>> from sparsefit.core.network import Layer, Network
-    >>> from sparsefit.solvers.conversion import from_network
+    >>> from sparsefit.core.layer import Layer
+    >>> from sparsefit.core.network import Network
+    >>> from sparsefit.gauss_newton.conversion import from_network
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
     >>> y = torch.from_numpy(np.maximum(X[:, :1], 0).T)
     >>> wrong = Network((Layer(np.array([[0.0], [1e-3], [0.0]])),), fused=True)
-    >>> found = certify(from_network(wrong).net, Rows(X, dtype=torch.float64), y)
+    >>> found = certify(from_network(wrong).net, RowBlocks(X, dtype=torch.float64), y)
     >>> found.swap_drop.input, found.swap_enter.input, found.fresh_unit.input
     (1, 0, 0)
     >>> found.fresh_change < -0.9
@@ -158,7 +159,7 @@ class _Names:
     """What weights and units are called outside."""
 
     net: SparseNet
-    rows: Rows
+    rows: RowBlocks
     units: Sequence[np.ndarray] | None
 
     def _unit(self, layer: int, unit: int) -> int:

@@ -1,4 +1,4 @@
-"""Recover a sparse network: relaxed start, breathing, signs, and restarts."""
+"""Recover a sparse network: relaxed start, cycles, signs, and restarts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
-from sparsefit.solvers.breathing import Breathing
-from sparsefit.solvers.certificate import certify
-from sparsefit.solvers.conversion import to_network
-from sparsefit.solvers.equations import as_rows
-from sparsefit.solvers.evidence import drop_rounding, drop_unproven
-from sparsefit.solvers.growth import slopes
-from sparsefit.solvers.levenberg_marquardt import Refit, refit
-from sparsefit.solvers.relaxed import RelaxedStart, relaxed_start
-from sparsefit.solvers.signs import resolve_signs, with_linear_pairs
-from sparsefit.solvers.sparse_net import SparseNet
+from sparsefit.gauss_newton.certificate import certify
+from sparsefit.gauss_newton.conversion import to_network
+from sparsefit.gauss_newton.elimination import drop_rounding, drop_unproven
+from sparsefit.gauss_newton.equations import as_rows
+from sparsefit.gauss_newton.grow_and_prune import GrowAndPrune
+from sparsefit.gauss_newton.growth import slopes
+from sparsefit.gauss_newton.levenberg_marquardt import Refit, refit
+from sparsefit.gauss_newton.relaxed import RelaxedStart, relaxed_start
+from sparsefit.gauss_newton.signs import resolve_signs, with_linear_pairs
+from sparsefit.gauss_newton.sparse_net import SparseNet
 
 # Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
 _EXACT = 1e-13
@@ -50,7 +50,7 @@ class Recovery:
     restarts : int
         Attempts after the first, from other draws, until one is exact.
     cycles : int
-        Breathing cycles in each phase of an attempt.
+        GrowAndPrune cycles in each phase of an attempt.
     start_steps : int or None
         Adam steps of the relaxed start.
     deadline : float
@@ -74,29 +74,29 @@ class Recovery:
     report: Callable[[int, float], None] = lambda attempt, loss: None
     observe: Callable[[SparseNet], None] = lambda net: None
 
-    def run(self, rows: Rows, y: Tensor, init: SparseNet | None = None) -> tuple[Refit, bool]:
+    def run(self, rows: RowBlocks, y: Tensor, init: SparseNet | None = None) -> tuple[Refit, bool]:
         """Search, and return the best network and whether it is exact.
 
         Parameters
         ----------
-        rows : Rows
+        rows : RowBlocks
         y : Tensor of shape (k, n)
         init : SparseNet, optional
             A network to begin with, of a larger budget.
         """
         best, enough, n_alike = None, _EXACT * float(y.square().mean()), 0
         for attempt in range(self.restarts + 1):
-            breathing = self._breathing(rows, y, attempt, enough, best)
+            phase = self._grow_and_prune(rows, y, attempt, enough, best)
             if attempt == 0 and init is not None:
-                result = breathing.run(breathing.contract(init), self.cycles)
+                result = phase.run(phase.contract(init), self.cycles)
             else:
-                result = self._attempt(breathing, attempt)
+                result = self._attempt(phase, attempt)
             # Draws that end alike have found what there is to find, as under noise.
             if best is not None and abs(result.loss - best.loss) < _ALIKE * best.loss:
                 n_alike += 1
             if best is None or result.loss < best.loss:
                 best = result
-            if breathing.is_over(best) or n_alike == 2:
+            if phase.is_over(best) or n_alike == 2:
                 break
         assert best is not None
         best = refit(best.net, rows, y, steps=20, gain=1e-6)
@@ -106,11 +106,11 @@ class Recovery:
             best = drop_rounding(best, rows, y, _ROUNDING * enough)
         return best, best.loss <= enough
 
-    def _breathing(
-        self, rows: Rows, y: Tensor, attempt: int, enough: float, best: Refit | None
-    ) -> Breathing:
+    def _grow_and_prune(
+        self, rows: RowBlocks, y: Tensor, attempt: int, enough: float, best: Refit | None
+    ) -> GrowAndPrune:
         least = float("inf") if best is None else best.loss
-        return Breathing(
+        return GrowAndPrune(
             rows=rows, y=y, nnz=self.nnz, max_units=self.hidden, enough=enough,
             generator=torch.Generator().manual_seed(self.seed + 1000 * attempt),
             deadline=self.deadline,
@@ -118,20 +118,20 @@ class Recovery:
             observe=self.observe,
         )  # fmt: skip
 
-    def _attempt(self, breathing: Breathing, attempt: int) -> Refit:
-        """Start relaxed, breathe, remove a free linear term, breathe again."""
-        rows, y = breathing.rows, breathing.y
+    def _attempt(self, phase: GrowAndPrune, attempt: int) -> Refit:
+        """Start relaxed, grow and prune, remove a free linear term, grow and prune again."""
+        rows, y = phase.rows, phase.y
         linear = self._has_free_linear(rows, len(y), attempt)
         net = self._start(rows, y, attempt, linear=linear or self.skip)
         net = replace(net, linear_counts=self.skip and not linear)
-        result = breathing.merged(breathing.refit(self._selected(net, rows, y)))
-        result = breathing.run(breathing.contract(result.net), self.cycles)
+        result = phase.merged(phase.refit(self._selected(net, rows, y)))
+        result = phase.run(phase.contract(result.net), self.cycles)
         if not linear:
             return result
-        settled = [breathing.contract(breathing.refit(net).net) for net in self._settled(result)]
-        return breathing.run(min(settled, key=lambda found: found.loss), self.cycles)
+        settled = [phase.contract(phase.refit(net).net) for net in self._settled(result)]
+        return phase.run(min(settled, key=lambda found: found.loss), self.cycles)
 
-    def _has_free_linear(self, rows: Rows, n_outputs: int, attempt: int) -> bool:
+    def _has_free_linear(self, rows: RowBlocks, n_outputs: int, attempt: int) -> bool:
         """Whether to search with a linear term: it makes the signs of units irrelevant."""
         # On few rows the linear term alone fits too much.
         if self.layers > 1 or rows.n < 4 * rows.d:
@@ -139,7 +139,7 @@ class Recovery:
         # With several outputs the linear term has many weights, and hides more than it frees.
         return (attempt % 2 == 0) == (n_outputs == 1)
 
-    def _start(self, rows: Rows, y: Tensor, attempt: int, *, linear: bool) -> SparseNet:
+    def _start(self, rows: RowBlocks, y: Tensor, attempt: int, *, linear: bool) -> SparseNet:
         live = min(self.hidden, self.nnz)
         is_plain = self.fused and self.layers == 1
         how = RelaxedStart(
@@ -160,7 +160,7 @@ class Recovery:
         )  # fmt: skip
         return net if linear else replace(net, linear=net.linear.emptied())
 
-    def _selected(self, net: SparseNet, rows: Rows, y: Tensor) -> SparseNet:
+    def _selected(self, net: SparseNet, rows: RowBlocks, y: Tensor) -> SparseNet:
         """Keep 1.8 times the budget by w^2 D, by which the loss would rise without a refit."""
         live, _ = slopes(net, rows, y)
         layers = net.trained if net.linear_counts else net.trained[:-1]
@@ -168,7 +168,7 @@ class Recovery:
             edges.values.square() * slope.curvature[edges.target, edges.source]
             for edges, slope in zip(layers, live, strict=False)
         ])  # fmt: skip
-        # Of a direct path that counts, too many weights are dropped only where d is large.
+        # Of a skip connection that counts, too many weights are dropped only where d is large.
         least = _LEAST_SELECTED if net.linear_counts else 0
         return net.keep_largest(scores, max(least, math.ceil(1.8 * self.nnz)))
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy import optimize, sparse
 
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 # A limit in seconds would make results depend on the machine.
 _NODES = 2000

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sparsefit.core.datafits import Datafit
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.sparse_net import SQUARED, SparseNet
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.sparse_net import SQUARED, SparseNet
 
 # Added to the diagonal of a Gram matrix relative to it, so that equal features do no harm.
 RIDGE = 1e-12
@@ -53,14 +53,14 @@ class Refit:
     n_steps: int = 0
 
 
-def mean_square(net: SparseNet, rows: Rows, y: Tensor) -> float:
+def mean_square(net: SparseNet, rows: RowBlocks, y: Tensor) -> float:
     """Return the mean square of f(X) - y."""
     return float(net.residuals(rows, y).square().mean())
 
 
 def refit(
-    net: SparseNet, rows: Rows, y: Tensor, *, steps: int, enough: float = 0.0, gain: float = 0.0,
-    datafit: Datafit = SQUARED, alpha: float = 0.0, prior: Prior | None = None,
+    net: SparseNet, rows: RowBlocks, y: Tensor, *, steps: int, enough: float = 0.0,
+    gain: float = 0.0, datafit: Datafit = SQUARED, alpha: float = 0.0, prior: Prior | None = None,
 ) -> Refit:  # fmt: skip
     """Minimise |f(X) - y|^2, or another loss, over the present weights by Levenberg-Marquardt.
 
@@ -70,7 +70,7 @@ def refit(
     Parameters
     ----------
     net : SparseNet
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     steps : int
         At most so many.
@@ -129,7 +129,7 @@ def refit(
 
 
 def _objective(
-    net: SparseNet, rows: Rows, y: Tensor, datafit: Datafit, alpha: float, prior: Prior | None
+    net: SparseNet, rows: RowBlocks, y: Tensor, datafit: Datafit, alpha: float, prior: Prior | None
 ) -> float:
     penalty = alpha * float(net.values.square().sum()) / len(y)
     if prior is not None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.sparse_net import Edges, SparseNet
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 # Share of the rows that counts as near the boundary of a unit.
 _NEAR = 0.05
@@ -77,7 +77,7 @@ def _owners(
     return owner, ratio
 
 
-def split(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
+def split(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
     """Split the units of the last hidden layer where that lowers the loss most.
 
     relu(z) becomes relu(cz + e) + relu((1-c)z - e), which differs from it near the boundary z = 0
@@ -87,7 +87,7 @@ def split(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
     Parameters
     ----------
     net : SparseNet
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     count : int
         At most so many units; none whose split promises less than 3 % of what the best one does.
@@ -106,7 +106,7 @@ def split(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
     return _set(net, len(net.hidden) - 1, Edges.from_dense(weights.T))
 
 
-def mirror(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
+def mirror(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
     """Add units relu(-z) beside units relu(z) of the last hidden layer where that helps most.
 
     A unit found the wrong way around leaves a linear function to be made up for, which relu(-z)
@@ -115,7 +115,7 @@ def mirror(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
     Parameters
     ----------
     net : SparseNet
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     count : int
         At most so many units.
@@ -145,7 +145,7 @@ def mirror(net: SparseNet, rows: Rows, y: Tensor, count: int) -> SparseNet:
     return _set(net, len(net.hidden) - 1, Edges.from_dense(torch.cat([weights, added]).T))
 
 
-def _splits(net: SparseNet, rows: Rows, y: Tensor) -> Iterator[tuple[float, int, Tensor]]:
+def _splits(net: SparseNet, rows: RowBlocks, y: Tensor) -> Iterator[tuple[float, int, Tensor]]:
     """Yield for each unit how much |r|^2 falls by its best split, and one of the two parts."""
     inputs = torch.cat([net.forward(block).inputs[-2] for block in rows.blocks], dim=1)
     fed = net.readout.dense().T

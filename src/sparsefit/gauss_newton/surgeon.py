@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.datafits import Datafit
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.levenberg_marquardt import refit, with_unit_diagonal, without_scalings
-from sparsefit.solvers.sparse_net import SQUARED, SparseNet
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.levenberg_marquardt import refit, with_unit_diagonal, without_scalings
+from sparsefit.gauss_newton.sparse_net import SQUARED, SparseNet
 
 _RIDGE = 1e-10
 _TINY = 1e-300
@@ -28,7 +28,7 @@ def slack(n: int) -> float:
 
 def contract(
     net: SparseNet,
-    rows: Rows,
+    rows: RowBlocks,
     y: Tensor,
     nnz: int,
     max_units: int,
@@ -48,7 +48,7 @@ def contract(
     ----------
     net : SparseNet
         The linear term is neither counted nor dropped.
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     nnz, max_units : int
     refitted : callable, optional
@@ -75,11 +75,11 @@ def contract(
     return net
 
 
-def _two_steps(net: SparseNet, rows: Rows, y: Tensor) -> SparseNet:
+def _two_steps(net: SparseNet, rows: RowBlocks, y: Tensor) -> SparseNet:
     return refit(net, rows, y, steps=2, gain=0.01).net
 
 
-def saliencies(net: SparseNet, rows: Rows, y: Tensor) -> Tensor:
+def saliencies(net: SparseNet, rows: RowBlocks, y: Tensor) -> Tensor:
     """Return w^2 / [K^-1]_ii of every weight that counts: what |r|^2 rises by without it."""
     gram, _, _ = net.normal_equations(rows, y)
     return _saliencies(net, _inverse(without_scalings(net, gram)))

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparsefit.core.batches import Batches
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
-from sparsefit.nets.mlp import MLP
-from sparsefit.solvers.batches import Batches
+from sparsefit.dense.mlp import MLP
 
-Schedule = Literal["constant", "cosine"]
+RateSchedule = Literal["constant", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Protocol:
     epochs: int | None
     batch_size: int
     lr: float
-    schedule: Schedule
+    schedule: RateSchedule
     scale_inputs: bool
     steps: int = 1000
     betas: tuple[float, float] = (0.9, 0.999)

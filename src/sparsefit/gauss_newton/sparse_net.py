@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.datafits import Datafit, Squared
-from sparsefit.core.rows import Rows
+from sparsefit.core.row_blocks import RowBlocks
 
 SQUARED = Squared()
 # Narrower products of matrices gain nothing.
@@ -267,7 +267,7 @@ class SparseNet:
         outputs = _apply(self.readout, inputs[-1]) + _apply(self.linear, block)
         return Forward(inputs, active, outputs)
 
-    def residuals(self, rows: Rows, y: Tensor) -> Tensor:
+    def residuals(self, rows: RowBlocks, y: Tensor) -> Tensor:
         """Return f(X) - y, (k, n); `y` is (k, n) too."""
         blocks = [self.forward(block).outputs for block in rows.blocks]
         return torch.cat(blocks, dim=1) - y
@@ -324,7 +324,7 @@ class SparseNet:
         return torch.cat(features), torch.cat(places), torch.cat(weights)
 
     def normal_equations(
-        self, rows: Rows, y: Tensor, datafit: Datafit = SQUARED
+        self, rows: RowBlocks, y: Tensor, datafit: Datafit = SQUARED
     ) -> tuple[Tensor, Tensor, float]:
         """Return J^T H J (p, p), J^T r (p,) and twice the loss, for outputs z = f(X) (k, n).
 
@@ -348,7 +348,7 @@ class SparseNet:
                 _add_lower(gram, self.jacobian(through, root.T))
         return _mirrored(gram), gradient, float(total)
 
-    def _shallow_equations(self, rows: Rows, y: Tensor) -> tuple[Tensor, Tensor, float]:
+    def _shallow_equations(self, rows: RowBlocks, y: Tensor) -> tuple[Tensor, Tensor, float]:
         slope = total = self.values.new_zeros(())
         gram = self.values.new_zeros(0, 0)
         for span, block in zip(rows.spans, rows.blocks, strict=True):

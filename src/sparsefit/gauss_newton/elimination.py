@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from sparsefit.core.rows import Rows
-from sparsefit.solvers.growth import slopes
-from sparsefit.solvers.levenberg_marquardt import Refit, refit
-from sparsefit.solvers.surgeon import contract, saliencies
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.growth import slopes
+from sparsefit.gauss_newton.levenberg_marquardt import Refit, refit
+from sparsefit.gauss_newton.surgeon import contract, saliencies
 
 
-def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
+def drop_unproven(result: Refit, rows: RowBlocks, y: Tensor) -> Refit:
     """Drop weights that lower the loss by no more than the best of many useless ones would.
 
     Of the networks on the way down, the one of least n log |r|^2 + 2 s log p is returned, for s
@@ -24,7 +24,7 @@ def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
     ----------
     result : Refit
         A network, refitted, whose residuals are not zero.
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
 
     References
@@ -35,7 +35,7 @@ def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
     Examples
     --------
     >>> import torch
-    >>> from sparsefit.solvers.sparse_net import Edges, SparseNet
+    >>> from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
     >>> noise = torch.Generator().manual_seed(0)
     >>> X = torch.randn(500, 8, generator=noise).double()
     >>> y = X[:, :1].T.clamp(min=0) + 0.1 * torch.randn(1, 500, generator=noise).double()
@@ -43,7 +43,7 @@ def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
     >>> all_inputs = Edges.from_dense(torch.ones(8, 1).double())
     >>> linear = Edges.from_dense(torch.zeros(8, 1).double())
     >>> net = SparseNet((all_inputs,), Edges.from_dense(ones), linear, fused=True)
-    >>> rows = Rows(X.numpy(), dtype=torch.float64)
+    >>> rows = RowBlocks(X.numpy(), dtype=torch.float64)
     >>> drop_unproven(refit(net, rows, y, steps=20), rows, y).net.hidden[0].source.tolist()
     [0]
     """
@@ -67,25 +67,25 @@ def drop_unproven(result: Refit, rows: Rows, y: Tensor) -> Refit:
     return best
 
 
-def drop_rounding(result: Refit, rows: Rows, y: Tensor, allowed: float) -> Refit:
+def drop_rounding(result: Refit, rows: RowBlocks, y: Tensor, allowed: float) -> Refit:
     """Drop the weights of an exact fit that do nothing, as those that only cancel rounding errors.
 
     Parameters
     ----------
     result : Refit
-    rows : Rows
+    rows : RowBlocks
     y : Tensor of shape (k, n)
     allowed : float
         Mean square, at most, of what is dropped.
 
     Examples
     --------
-    >>> from sparsefit.solvers.sparse_net import Edges, SparseNet
+    >>> from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
     >>> X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
     >>> weights = Edges.from_dense(torch.tensor([[2.0], [1e-17], [0.0]]).double())
     >>> unit, none = torch.ones(1, 1).double(), torch.zeros(3, 1).double()
     >>> net = SparseNet((weights,), Edges.from_dense(unit), Edges.from_dense(none), fused=True)
-    >>> rows, y = Rows(X.numpy(), dtype=torch.float64), 2 * X[:, :1].T.clamp(min=0)
+    >>> rows, y = RowBlocks(X.numpy(), dtype=torch.float64), 2 * X[:, :1].T.clamp(min=0)
     >>> drop_rounding(Refit(net, 0.0), rows, y, 1e-20).net.values.tolist()
     [2.0]
     """

@@ -1,0 +1,2 @@
+from .polish import Polish as Polish
+from .recovery import recover_network as recover_network
