@@ -6,28 +6,25 @@ from functools import cache, partial
 import numpy as np
 import pytest
 
-from sparsefit.core.errors import OptionError, SparsefitError
-from sparsefit.core.options import option_infos
+from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.metrics import network_scores
 from sparsefit.gauss_newton import Polish
 from sparsefit.methods import find_method, list_methods
-from sparsefit.methods._implicit import ImplicitMethod
-from sparsefit.methods._masked import MaskedTraining
+from tests.contracts.trials import (
+    assert_every_option_has_an_effect,
+    assert_every_option_is_checked_by_name,
+)
 
 METHODS = list_methods()
 BUDGETED = [name for name, cls in METHODS.items() if cls.uses_budget]
-QUICK = {"epochs": 12, "batch_size": 64, "lr": 0.02, "step": 0.05, "prune_iters": 0.5}
-QUICK |= {"restarts": 0, "cycles": 1, "start_steps": 100}
 HIDDEN = 12
 
 
 def make(name, **changes):
-    """Return the method with short training where it has such options."""
-    cls = METHODS[name]
-    known = {info.name for info in option_infos(cls)}
-    return cls(**{key: value for key, value in (QUICK | changes).items() if key in known})
+    """Return the method, quick."""
+    return METHODS[name](**{**METHODS[name].quick, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +33,7 @@ def short_picks(monkeypatch):
     for class_name, name in (("FisherPruning", "fisher-gmp"), ("Splice", "splice")):
         monkeypatch.setattr(f"sparsefit.methods.auto.{class_name}", partial(make, name))
     polish = partial(Polish, cycles=1, expand_steps=20, stage_steps=5, final_steps=20)
-    monkeypatch.setattr("sparsefit.dense.Polish", polish)
+    monkeypatch.setattr("sparsefit.gauss_newton.Polish", polish)
 
 
 @cache
@@ -111,7 +108,7 @@ def test_budget_is_kept(name, kind, bias, layers):
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_direct_path_is_counted_or_refused_in_a_sentence(name, kind, bias):
     plain = fit_all(name, kind, [11], bias=bias)[11].network
-    if issubclass(METHODS[name], ImplicitMethod):
+    if not METHODS[name].takes_skip:
         with pytest.raises(SparsefitError, match=f"method '{name}' .* leave out --skip"):
             fit_all(name, kind, [11], bias=bias, skip=True)
         return
@@ -153,8 +150,7 @@ def test_beats_the_constant_predictor(name, kind):
 def test_classes_do_not_depend_on_the_size_of_the_inputs(name, scale):
     small = problem("classes")
     large = dataclasses.replace(small, X=small.X * scale, X_test=small.X_test * scale)
-    # With epochs the pruning methods follow the paper, which does not scale inputs.
-    method = METHODS[name](**({"epochs": 20} if issubclass(METHODS[name], MaskedTraining) else {}))
+    method = make(name)
     fits = [
         dict(method.path(case, [30], Setting(hidden=4, bias=True)))[30] for case in (small, large)
     ]
@@ -165,50 +161,18 @@ def test_classes_do_not_depend_on_the_size_of_the_inputs(name, scale):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_option_is_checked_by_name(name):
-    for info in option_infos(METHODS[name]):
-        with pytest.raises(OptionError, match=info.name):
-            METHODS[name](**{info.name: object()})
-        if info.check is not None:
-            with pytest.raises(OptionError, match=info.name):
-                METHODS[name](**{info.name: -1})
+    assert_every_option_is_checked_by_name(METHODS[name], METHODS[name].quick)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_option_changes_something(name):
     """No dead options: each has another value that gives another network at some budget."""
-    others = {
-        "epochs": 7, "batch_size": 100, "lr": 0.03, "step": 0.2, "convex": True,
-        "prune_iters": 2, "score": "pruned", "schedule": "cosine",
-        "allocation": "uniform", "mask_period": 3, "fraction": 0.6, "freeze": 0.4, "ramp": 0.2,
-        "mask": "magnitude", "structure": "rows", "mask_schedule": "linear",
-        "dead_gates": "redraw", "keep_best": True, "update_every": 3, "atoms": 5,
-        "exponent": 0.5, "input_dropout": 0.3, "restarts": 1, "cycles": 0, "start_steps": 150,
-        "signs": "free", "warm": True, "time_limit": 1e-9, "small": 1,
-        "polish": True, "polish_up_to": 1, "held_out": 0,
-    }  # fmt: skip
-    kinds = {"step": "three outputs", "polish_up_to": "classes", "held_out": "classes"}
-    # What an option needs beside it to have a meaning.
-    beside = {
-        "learned-mask": {"ramp": {"mask_schedule": "cubic"}},
-        # From a good start all attempts end at the same network.
-        "splice": {
-            "restarts": {"cycles": 0, "start_steps": 5},
-            "cycles": {"start_steps": 5},
-            "start_steps": {"cycles": 0},
-        },
-    }.get(name, {})
-    for info in option_infos(METHODS[name]):
-        kind = kinds.get(info.name, "one output")
-        setting = Setting(hidden=HIDDEN)
-        base = make(name, **beside.get(info.name, {}))
-        other = others[info.name]
-        if other == getattr(base, info.name):
-            other = next(choice for choice in info.choices if choice != other)
-        results = [
-            [signature(fit) for _, fit in method.path(problem(kind), [8, 14], setting)]
-            for method in (base, dataclasses.replace(base, **{info.name: other}))
-        ]
-        assert results[0] != results[1], info.name
+
+    def networks(method, kind):
+        path = method.path(problem(kind), [8, 14], Setting(hidden=HIDDEN))
+        return [signature(fit) for _, fit in path]
+
+    assert_every_option_has_an_effect(METHODS[name], METHODS[name].quick, networks)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -229,6 +193,8 @@ def test_found_by_name_alias_and_spelling(name):
     cls = METHODS[name]
     for spelling in (name, name.upper(), name.replace("-", "_"), *cls.aliases):
         assert find_method(spelling) is cls
+    for preset, options in cls.presets.items():
+        assert find_method(preset)() == cls(**options)
     assert dataclasses.is_dataclass(cls)
     assert cls.__doc__
     assert not cls.__doc__.startswith(cls.__name__ + "(")

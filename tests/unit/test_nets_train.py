@@ -9,7 +9,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
-from sparsefit.dense import OWN_PROTOCOL, Trainer
+from sparsefit.dense import PROTOCOLS, Trainer
 from sparsefit.methods.fisher_gmp import FisherPruning
 
 SETTING = Setting(hidden=3, dtype="float64")
@@ -18,7 +18,7 @@ SETTING = Setting(hidden=3, dtype="float64")
 def make_trainer(**protocol):
     rng = np.random.default_rng(0)
     problem = Problem(rng.normal(size=(1000, 8)), rng.normal(size=(1000, 1)))
-    base = replace(OWN_PROTOCOL, epochs=20, batch_size=200, lr=2.0)
+    base = replace(PROTOCOLS["own"], epochs=20, batch_size=200, lr=2.0)
     return Trainer(problem, SETTING, replace(base, **protocol))
 
 

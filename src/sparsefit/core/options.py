@@ -10,7 +10,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,13 +40,32 @@ def between(low: float, high: float) -> Condition:
     return Condition(lambda v: low <= v <= high, f"between {low} and {high}")
 
 
+@dataclass(frozen=True)
+class Other:
+    """A value of an option that gives another result than its default, for the contract tests.
+
+    Attributes
+    ----------
+    value : object
+    beside : mapping, optional
+        Values of other options, without which this one has no effect.
+    kind : str, optional
+        Kind of problem that shows the effect: "one output", "three outputs" or "classes".
+    """
+
+    value: Any
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "one output"
+
+
 def option(
     default: Any,
     help: str,
     *,
     aliases: tuple[str, ...] = (),
     check: Condition | None = None,
-    later: bool = False,
+    later: bool | Callable[[Mapping[str, Any]], Any] = False,
+    other: Any = None,
 ) -> Any:
     """Declare a dataclass field that is also a command-line flag.
 
@@ -60,11 +79,18 @@ def option(
         Other spellings of the flag, without dashes.
     check : Condition, optional
         Tested on every value that is not None.
-    later : bool, optional
+    later : bool or callable, optional
         The option came after results had been stored, and at its default changes none of them: it
-        is then no part of the run id.
+        is then no part of the run id. Where results from before stand for another value than the
+        default, a function that returns it from all options by name.
+    other : object or Other, optional
+        A value that gives another result than the default: contract tests try it. By default a
+        switch is flipped, another choice is taken, a number is doubled, or halved where the double
+        is not allowed; text, and what is None by default, need one.
     """
-    metadata = {"help": help, "aliases": aliases, "check": check, "later": later}
+    if other is not None and not isinstance(other, Other):
+        other = Other(other)
+    metadata = {"help": help, "aliases": aliases, "check": check, "later": later, "other": other}
     return field(default=default, metadata=metadata)
 
 
@@ -85,8 +111,8 @@ class OptionInfo:
         Allowed values of a `Literal` field; empty for the others.
     optional : bool
         Whether None is allowed.
-    default, help, aliases, check, later
-        As given to `option`.
+    default, help, aliases, check, later, other
+        As given to `option`; `other` is None or an `Other`.
     """
 
     name: str
@@ -97,7 +123,12 @@ class OptionInfo:
     help: str
     aliases: tuple[str, ...]
     check: Condition | None
-    later: bool
+    later: bool | Callable[[Mapping[str, Any]], Any]
+    other: Other | None
+
+    def value_if_absent(self, options: Mapping[str, Any]) -> Any:
+        """Return the value that a stored result stands for which does not name this option."""
+        return self.later(options) if callable(self.later) else self.default
 
     @property
     def allowed(self) -> str:
@@ -154,7 +185,7 @@ def option_infos(cls: type) -> tuple[OptionInfo, ...]:
         infos.append(
             OptionInfo(
                 item.name, hint, choices, optional, item.default,
-                meta["help"], meta["aliases"], meta["check"], meta["later"],
+                meta["help"], meta["aliases"], meta["check"], meta["later"], meta["other"],
             )
         )  # fmt: skip
     return tuple(infos)

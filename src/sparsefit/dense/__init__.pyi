@@ -7,8 +7,7 @@ from .pruning import shrinking_counts as shrinking_counts
 from .pruning_path import prune_and_train as prune_and_train
 from .pruning_path import train_dense as train_dense
 from .support_training import SupportTraining as SupportTraining
-from .trainer import OWN_PROTOCOL as OWN_PROTOCOL
-from .trainer import PAPER_PROTOCOL as PAPER_PROTOCOL
+from .trainer import PROTOCOLS as PROTOCOLS
 from .trainer import Protocol as Protocol
 from .trainer import Trainer as Trainer
 from .trainer import mean_loss as mean_loss

@@ -61,10 +61,12 @@ class Protocol:
     input_dropout: float = 0.0
 
 
-# What the paper trains its baseline with: with few epochs, that is very few steps.
-PAPER_PROTOCOL = Protocol(None, batch_size=0, lr=1e-3, schedule="constant", scale_inputs=False)
-# Trains the same networks to convergence on the planted, digit and image tasks (docs/maths.md).
-OWN_PROTOCOL = Protocol(None, batch_size=512, lr=2e-2, schedule="cosine", scale_inputs=True)
+PROTOCOLS = {
+    # Trains networks to convergence on the planted, digit and image tasks (docs/maths.md).
+    "own": Protocol(None, batch_size=512, lr=2e-2, schedule="cosine", scale_inputs=True),
+    # What the paper trains its baseline with: with few epochs, that is very few steps.
+    "paper": Protocol(None, batch_size=0, lr=1e-3, schedule="constant", scale_inputs=False),
+}
 # Standard normal inputs and pixels from 0 to 1 stay as they are; both train well.
 _INPUT_RMS = 0.6
 

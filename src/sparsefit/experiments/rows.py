@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import AnyProblem, SensingProblem
 from sparsefit.core.result import Fit, Status
+from sparsefit.core.source import source_of
 from sparsefit.experiments.metrics import (
     EXACT_PSNR,
     EXACT_RELATIVE_ERROR,
@@ -48,7 +50,17 @@ def empty_row(cell: Cell, status: Status, note: str) -> Row:
         "method_options": plain(result_options(cell.method)),
         "version": __version__,
     }
-    return {name: given.get(name) for name in FIELDS}
+    return {name: given.get(name) for name in FIELDS} | _files(cell)
+
+
+def _files(cell: Cell) -> dict[str, str]:
+    """Return what tells apart the versions of a method or task that is read from a user's file."""
+    parts = {"task_file": source_of(type(cell.task)), "method_file": source_of(type(cell.method))}
+    return {
+        name: f"{Path(source.path).name}@{source.digest}"
+        for name, source in parts.items()
+        if source
+    }
 
 
 def result_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.options import Options, option_infos
 from sparsefit.core.setting import Setting
+from sparsefit.core.source import source_of
 from sparsefit.methods import Method
 from sparsefit.tasks import Task
 
@@ -85,14 +86,26 @@ class Cell:
 
 
 def _identity(part: Task | Method) -> dict[str, Any]:
-    return {"name": part.name, "version": part.version, "options": result_options(part)}
+    identity = {"name": part.name, "version": part.version, "options": result_options(part)}
+    # Of a user's own file all of the text counts: whoever edits it need not raise the version.
+    source = source_of(type(part))
+    return identity if source is None else identity | {"file": source.digest}
 
 
 def result_options(options: Options) -> dict[str, Any]:
     """Return the options that change results: all but ``data_dir``, which says where files are.
 
     An integer given for a number is written as the number, so that 1 and 1.0 are one run. Options
-    that came later are left out at their defaults, so that results from before still count.
+    that came later are left out where they are what results from before stand for, so that these
+    still count.
+
+    Examples
+    --------
+    >>> from sparsefit.methods import find_method
+    >>> imp = find_method("imp")
+    >>> [result_options(imp(**given)).get("protocol")
+    ...  for given in ({}, {"epochs": 9}, {"epochs": 9, "protocol": "paper"})]
+    [None, 'own', None]
     """
     given = options.as_dict()
     return {
@@ -100,8 +113,16 @@ def result_options(options: Options) -> dict[str, Any]:
         if info.type is float and given[info.name] is not None
         else given[info.name]
         for info in option_infos(type(options))
-        if info.name != "data_dir" and not (info.later and given[info.name] == info.default)
+        if info.name != "data_dir"
+        and not (info.later and given[info.name] == info.value_if_absent(given))
     }
+
+
+def all_options(cls: type[Options], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that a row stands for, with those that `result_options` left out."""
+    absent = [info for info in option_infos(cls) if info.name not in stored]
+    options = {info.name: info.default for info in absent} | dict(stored)
+    return options | {info.name: info.value_if_absent(options) for info in absent}
 
 
 def grid(

@@ -13,7 +13,7 @@ from sparsefit.core.problem import AnyProblem, SensingProblem
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.metrics import EXACT_PSNR, network_scores, sensing_scores
 from sparsefit.experiments.run import load_problem
-from sparsefit.experiments.spec import Cell
+from sparsefit.experiments.spec import Cell, all_options
 from sparsefit.experiments.store import WITHOUT_NETWORK, Row, read_row
 from sparsefit.methods import find_method
 from sparsefit.tasks import find_task
@@ -173,7 +173,7 @@ def rebuilt(cls: type[O], options: dict[str, Any], row: Row, data_dir: str | Non
             f"the rows are of version {row.get('version')}, which had other options"
         )
     given = {} if data_dir is None or "data_dir" not in known else {"data_dir": data_dir}
-    return cls(**options, **given)
+    return cls(**(all_options(cls, options) | given))
 
 
 def _is_same(row: Row, problem: AnyProblem, network: Network) -> bool:

@@ -13,8 +13,9 @@ import numpy as np
 from sparsefit.core.errors import SparsefitError
 from sparsefit.experiments.metrics import METRICS, MetricInfo
 from sparsefit.experiments.store import Row
-from sparsefit.methods import find_method
-from sparsefit.tasks import Task, find_task
+from sparsefit.methods._base import METHODS
+from sparsefit.tasks import Task
+from sparsefit.tasks._base import TASKS
 
 # Where cells have no mean, what a heatmap says in its place.
 _DATA = "data"
@@ -122,7 +123,7 @@ def make_panels(rows: Sequence[Row], *, across: str | None = None) -> list[Panel
         own = groups[key]
         metrics = {row["metric"] for row in own if row["metric"] is not None}
         if metrics:
-            task = find_task(own[0]["task"])
+            task = TASKS.find_stored(own[0]["task"])
             metric = METRICS[min(metrics)]
             panels.append(Panel(title, task, metric, _make_series(own)))
     if not panels:
@@ -136,7 +137,7 @@ def _make_series(rows: Sequence[Row]) -> list[Series]:
     return [
         Series(cls.name, label, own, cls.uses_budget)
         for label, own in zip(labels, groups.values(), strict=True)
-        for cls in [find_method(own[0]["method"])]
+        for cls in [METHODS.find_stored(own[0]["method"])]
     ]
 
 
@@ -145,18 +146,24 @@ def _panel_key(row: Row, across: str | None) -> dict[str, Any]:
     options.pop(across, None)
     architecture = {name: row.get(name) for name in ("layers", "bias")}
     architecture["skip"] = bool(row.get("skip"))  # rows of older versions do not say
-    return {"task": row["task"]} | architecture | options | {_DATA: row.get(_DATA)}
+    file = {"file of the task": row["task_file"]} if row.get("task_file") else {}
+    return {"task": row["task"]} | architecture | file | options | {_DATA: row.get(_DATA)}
 
 
 def _series_key(row: Row) -> dict[str, Any]:
     options = row.get("method_options") or {}
-    return {"method": row["method"], "dtype": row.get("dtype")} | options
+    file = {"file": row["method_file"]} if row.get("method_file") else {}
+    return {"method": row["method"], "dtype": row.get("dtype")} | file | options
 
 
 def _group(rows: Iterable[Row], key: Any) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
+    texts: dict[str, str] = {}
     for row in rows:
-        groups.setdefault(json.dumps(key(row)), []).append(row)
+        found = key(row)
+        # Another version may have had the same options in another order.
+        text = texts.setdefault(json.dumps(found, sort_keys=True), json.dumps(found))
+        groups.setdefault(text, []).append(row)
     return groups
 
 

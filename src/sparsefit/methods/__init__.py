@@ -4,6 +4,6 @@ A file here that defines a subclass of `Method` with a ``name`` is a choice of `
 value of a sweep and a case of the contract tests; nothing else is to be edited.
 """
 
-from sparsefit.methods._base import Method, find_method, list_methods
+from sparsefit.methods._base import Method, PathMethod, find_method, list_methods
 
-__all__ = ["Method", "find_method", "list_methods"]
+__all__ = ["Method", "PathMethod", "find_method", "list_methods"]

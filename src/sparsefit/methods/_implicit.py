@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sparsefit import models, solvers
@@ -19,23 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ImplicitMethod(Method):
-    """A method that hands a block model and a budget to a solver, layer by layer.
-
-    Attributes
-    ----------
-    needs_linear : bool
-        True if the solver takes linear models and the squared loss only: networks of one output,
-        whose gates are fixed between renewals.
-    """
+    """A method that hands a block model and a budget to a solver, layer by layer."""
 
     recovers_vectors: ClassVar[bool] = True
-    needs_linear: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pursuit(ImplicitMethod):
+    """A method whose solver takes linear models and the squared loss only.
+
+    These are networks of one output, whose gates are fixed between renewals.
+    """
 
     def check(self, problem: AnyProblem) -> None:
         """Raise `SparsefitError` if the solver cannot take the loss or the outputs."""
-        if isinstance(problem, Problem):
-            super().check(problem)
-        if isinstance(problem, SensingProblem) or not self.needs_linear:
+        super().check(problem)
+        if not isinstance(problem, Problem):
             return
         if problem.loss != "squared":
             raise SparsefitError(
@@ -47,21 +47,12 @@ class ImplicitMethod(Method):
                 f"weights once gates are fixed; this task has {problem.n_outputs} outputs"
             )
 
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Fit each budget by itself, from zero."""
-        self.check(problem)
-        if setting.skip:
-            raise SparsefitError(
-                f"method {self.name!r} fits networks without a skip connection; leave out --skip"
-            )
-        setting = replace(setting, dtype=setting.dtype or self.default_dtype)
-        for nnz in budgets:
-            yield nnz, self.fit(problem, nnz, setting)
+    @abstractmethod
+    def make_solver(self, nnz: int, setting: Setting) -> solvers.Solver:
+        """Return the solver for a budget, that of the vector or of one hidden layer."""
 
     def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
-        """Fit one budget; ``setting.dtype`` is set."""
+        """Fit one budget, from zero."""
         if isinstance(problem, SensingProblem):
             return solvers.recover_vector(problem, nnz, setting, self.make_solver(nnz, setting))
 
@@ -70,16 +61,16 @@ class ImplicitMethod(Method):
 
         return solvers.fit_layerwise(problem, nnz, setting, make_solver, batch_size=0)
 
-    def make_solver(self, nnz: int, setting: Setting) -> solvers.Solver:
-        """Return the solver for a budget, that of the vector or of one hidden layer."""
-        raise TypeError(f"method {type(self).__name__} does not define make_solver")
-
 
 @dataclass(frozen=True, kw_only=True)
 class SequentialMethod(ImplicitMethod):
     """Options of methods whose gates follow the weights."""
 
-    epochs: int = option(15, "passes over the rows", aliases=("num-epochs",), check=at_least(1))
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 12}
+
+    epochs: int = option(
+        15, "passes over the rows", aliases=("num-epochs",), check=at_least(1), other=7
+    )
     convex: bool = option(False, "keep the random gates: the fully convex formulation")
     dead_gates: Literal["keep", "redraw"] = option(
         "keep",
@@ -90,8 +81,9 @@ class SequentialMethod(ImplicitMethod):
         False, "return the best iterate by training loss, not the last one", later=True
     )
     update_every: int = option(
-        1, "steps from one renewal of the gates to the next", check=at_least(1), later=True
-    )
+        1, "steps from one renewal of the gates to the next", check=at_least(1), later=True,
+        other=3,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         """Refuse options that say how gates are renewed where they are not."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsefit import models, solvers
-from sparsefit.core.options import above, at_least, option
+from sparsefit.core.options import Other, above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem, SensingProblem
 from sparsefit.core.setting import Setting
 from sparsefit.methods._implicit import SequentialMethod
@@ -45,15 +46,15 @@ class AcceleratedIHT(SequentialMethod):
 
     name: ClassVar[str] = "aiht"
     aliases: ClassVar[tuple[str, ...]] = ("iht",)
-    needs_linear: ClassVar[bool] = False
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 12, "batch_size": 64, "step": 0.05}
 
-    epochs: int = option(15, "passes over the rows", aliases=("num-epochs",), check=at_least(1))
     batch_size: int = option(0, "rows of a minibatch; 0: all rows", check=at_least(0))
     step: float | None = option(
         None,
         "step length with several outputs, quartered if the fit diverges; default 0.005, "
         "2 if nnz < 6 m^0.536, 0.001 for softmax (on inputs brought to the size of MNIST's pixels)",
         check=above(0),
+        other=Other(0.2, kind="three outputs"),
     )
 
     def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from sparsefit import dense, gauss_newton
-from sparsefit.core.options import at_least, between, option
+from sparsefit.core.options import Other, at_least, between, option
 from sparsefit.core.problem import AnyProblem, Problem
 from sparsefit.methods._base import Method
 from sparsefit.methods.fisher_gmp import FisherPruning
@@ -42,35 +41,39 @@ class Auto(Method):
     name: ClassVar[str] = "auto"
     version: ClassVar[int] = 2
     takes_weights: ClassVar[bool] = True
+    takes_skip: ClassVar[bool] = True
 
     small: int = option(
         2000,
         "the largest budget that splice, whose cost grows with its cube, is picked for",
         check=at_least(0),
+        other=1,
     )
     polish_up_to: int = option(
         1000, "the largest budget that polish, whose cost also does, is tried for",
-        check=at_least(0),
+        check=at_least(0), other=Other(1, kind="classes"),
     )  # fmt: skip
     held_out: float = option(
-        0.2, "share of the rows that are held out to decide on polish", check=between(0, 0.9)
-    )
+        0.2, "share of the rows that are held out to decide on polish", check=between(0, 0.9),
+        other=Other(0, kind="classes"),
+    )  # fmt: skip
 
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Fit each budget with the method that suits it."""
-        self.check(problem)
+    def prepare(self, problem: AnyProblem, setting: Setting) -> Setting:
+        """Check what is asked for; each of the methods has a precision of its own."""
+        super().prepare(problem, setting)
+        return setting
+
+    def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
+        """Fit one budget with the method that suits it."""
         assert isinstance(problem, Problem)
-        for nnz in budgets:
-            method: Splice | FisherPruning = Splice()
-            now, picked = setting, "splice"
-            if problem.loss != "squared" or nnz > self.small:
-                method, now = self._classifier(problem, nnz, setting)
-                picked = "fisher-gmp --polish" if method.polish else "fisher-gmp"
-            dtype = setting.dtype or method.default_dtype
-            for _, fit in method.path(problem, [nnz], now):
-                yield nnz, replace(fit, info={**fit.info, "picked": picked, "dtype": dtype})
+        method: Splice | FisherPruning = Splice()
+        now, picked = setting, "splice"
+        if problem.loss != "squared" or nnz > self.small:
+            method, now = self._classifier(problem, nnz, setting)
+            picked = "fisher-gmp --polish" if method.polish else "fisher-gmp"
+        now = method.prepare(problem, now)
+        fit = method.fit(problem, nnz, now)
+        return replace(fit, info={**fit.info, "picked": picked, "dtype": now.dtype})
 
     def _classifier(
         self, problem: Problem, nnz: int, setting: Setting
@@ -83,8 +86,9 @@ class Auto(Method):
             return plain, setting
         order = np.random.default_rng(setting.seed).permutation(len(problem.X))
         held, rest = order[:n_held], np.sort(order[n_held:])
+        trial = polished.prepare(problem, setting).part(0.0, 0.45)
         losses = [
             dense.mean_loss(fit.network, problem.take(held))
-            for fit in polished.fits(problem.take(rest), nnz, setting.part(0.0, 0.45))
+            for fit in polished.fits(problem.take(rest), nnz, trial)
         ]
         return polished if losses[-1] < losses[0] else plain, setting.part(0.45, 1.0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from sparsefit import dense
-from sparsefit.methods._trained import TrainedMethod
+from sparsefit.methods._trained import UnmaskedTraining
 
 if TYPE_CHECKING:
     from sparsefit.core.problem import AnyProblem
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenseTraining(TrainedMethod):
+class DenseTraining(UnmaskedTraining):
     """The dense network of the same width, trained once; a reference point without a budget.
 
     Examples
@@ -34,10 +33,6 @@ class DenseTraining(TrainedMethod):
     name: ClassVar[str] = "dense"
     uses_budget: ClassVar[bool] = False
 
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Train once, whatever the budgets."""
-        fit = dense.train_dense(self.make_trainer(problem, setting), setting)
-        for nnz in budgets:
-            yield nnz, fit
+    def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
+        """Train once, whatever the budget."""
+        return dense.train_dense(self.make_trainer(problem, setting), setting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -59,23 +59,20 @@ class FisherPruning(MovingMask):
         None,
         "share of the inputs that a training step does not see; default: 0.1 for classes, else 0",
         check=between(0, 0.9),
+        other=0.3,
     )
 
     polish: bool = option(
         False, "afterwards add weights and drop them again by the optimal brain surgeon, in cycles"
     )
 
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Fit each budget by itself, from the same initial weights."""
-        self.check(problem)
-        for nnz in budgets:
-            if self.polish and (obstacle := gauss_newton.Polish().obstacle(nnz, setting)):
-                raise SparsefitError(f"--polish: {obstacle}")
-            fits = self.fits(problem, nnz, setting)
-            fit = next(fits)
-            yield nnz, next(fits, fit) if self.polish else fit
+    def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
+        """Fit one budget, from the initial weights of the seed."""
+        if self.polish and (obstacle := gauss_newton.Polish().obstacle(nnz, setting)):
+            raise SparsefitError(f"--polish: {obstacle}")
+        fits = self.fits(problem, nnz, setting)
+        fit = next(fits)
+        return next(fits, fit) if self.polish else fit
 
     def fits(self, problem: AnyProblem, nnz: int, setting: Setting) -> Iterator[Fit]:
         """Yield the fit as it is and then, if there is something to polish, the polished one."""
@@ -99,12 +96,13 @@ class FisherPruning(MovingMask):
         rule = nn.Fisher(gradient="masked", exponent=self.exponent)
         return dense.Masking(rule, schedule, self.allocation, connected=True)
 
-    def _protocol(self, problem: Problem) -> dense.Protocol:
+    def protocol_for(self, problem: Problem) -> dense.Protocol:
+        """Return the protocol that the options say, with what this method adds."""
         dropout = self.input_dropout
         if dropout is None:
             dropout = 0.0 if problem.loss == "squared" else 0.1
         # A short memory of squared gradients, so that they are those of the present network.
         return replace(
-            super()._protocol(problem), betas=(0.9, 0.99), warmup=0.02, final_rate=0.01,
+            super().protocol_for(problem), betas=(0.9, 0.99), warmup=0.02, final_rate=0.01,
             input_dropout=dropout,
         )  # fmt: skip

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparsefit import solvers
 from sparsefit.core.options import at_least, option
-from sparsefit.methods._implicit import SequentialMethod
+from sparsefit.methods._implicit import Pursuit, SequentialMethod
 
 if TYPE_CHECKING:
     from sparsefit.core.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class HardThresholdingPursuit(SequentialMethod):
+class HardThresholdingPursuit(SequentialMethod, Pursuit):
     """Hard thresholding pursuit: a gradient step, the s largest, least squares on them.
 
     One output, squared loss. Hidden layers are trained one after the other, each with its share
@@ -39,7 +39,9 @@ class HardThresholdingPursuit(SequentialMethod):
 
     name: ClassVar[str] = "htp"
 
-    epochs: int = option(30, "passes over the rows", aliases=("num-epochs",), check=at_least(1))
+    epochs: int = option(
+        30, "passes over the rows", aliases=("num-epochs",), check=at_least(1), other=7
+    )
 
     def make_solver(self, nnz: int, setting: Setting) -> solvers.Solver:
         """Return the solver, which is the same for every budget."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar
 
 from sparsefit import dense
 from sparsefit.core.options import Condition, option
-from sparsefit.methods._trained import TrainedMethod
-
-if TYPE_CHECKING:
-    from sparsefit.core.problem import AnyProblem
-    from sparsefit.core.result import Fit
-    from sparsefit.core.setting import Setting
+from sparsefit.methods._trained import PrunedTraining
 
 _ROUNDS = Condition(
     lambda v: 0 <= v < 1 or (v > 0 and v == int(v)), "that is whole and >= 0, or between 0 and 1"
@@ -21,7 +16,7 @@ _ROUNDS = Condition(
 
 
 @dataclass(frozen=True, kw_only=True)
-class IterativeMagnitudePruning(TrainedMethod):
+class IterativeMagnitudePruning(PrunedTraining):
     """Iterative magnitude pruning: train, prune the smallest weights, rewind, repeat.
 
     References
@@ -41,33 +36,27 @@ class IterativeMagnitudePruning(TrainedMethod):
     """
 
     name: ClassVar[str] = "imp"
-    aliases: ClassVar[tuple[str, ...]] = ("pruning",)
-    shares_path: ClassVar[bool] = True
+    # The paper's code calls it so, and trains by the paper's protocol.
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"pruning": {"protocol": "paper"}}
+    quick: ClassVar[Mapping[str, Any]] = {**PrunedTraining.quick, "prune_iters": 0.5}
 
     prune_iters: float = option(
         0.1,
         "0: one pruning after training; in (0, 1): drop that fraction in each round; "
         "a whole number: that many rounds of one constant fraction",
         check=_ROUNDS,
-    )
-    score: Literal["retrained", "pruned"] = option(
-        "retrained", "score the network retrained after its last pruning, or as pruned"
+        other=2,
     )
 
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Fit all budgets on one descent through them."""
-        trainer = self.make_trainer(problem, setting)
-        n_params = trainer.net.n_params
+    @property
+    def rewind(self) -> bool:
+        """Whether there are rounds, each from the initial weights."""
+        return self.prune_iters > 0
 
-        def counts_for(nnz: int) -> list[int]:
-            if self.prune_iters == 0:
-                return [nnz]
-            if self.prune_iters < 1:
-                return dense.shrinking_counts(n_params, self.prune_iters, nnz)
-            return dense.geometric_counts(n_params, round(self.prune_iters), nnz)
-
-        yield from dense.prune_and_train(
-            trainer, budgets, counts_for, setting, rewind=self.prune_iters > 0, score=self.score
-        )
+    def counts(self, n_params: int, nnz: int) -> list[int]:
+        """Prune in rounds, or once."""
+        if self.prune_iters == 0:
+            return [nnz]
+        if self.prune_iters < 1:
+            return dense.shrinking_counts(n_params, self.prune_iters, nnz)
+        return dense.geometric_counts(n_params, round(self.prune_iters), nnz)

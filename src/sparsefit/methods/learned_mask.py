@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from sparsefit import dense, nn
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import Condition, between, option
+from sparsefit.core.options import Condition, Other, between, option
 from sparsefit.methods._masked import MovingMask
 
 
@@ -44,13 +44,14 @@ class LearnedMask(MovingMask):
         "unstructured",
         "what is pruned together: unstructured, rows, columns, blocks as 4x4, n:m as 2:4",
         check=Condition(_is_structure, "unstructured, rows, columns, blocks as 4x4, or n:m as 2:4"),
+        other="rows",
     )
     mask_schedule: Literal["constant", "linear", "cubic", "cosine", "stepwise"] = option(
         "constant", "course of the sparsity"
     )
     ramp: float = option(
         0.5, "share of the steps until the sparsity is final and masks are hard",
-        check=between(0, 1),
+        check=between(0, 1), other=Other(0.2, beside={"mask_schedule": "cubic"}),
     )  # fmt: skip
     freeze: float = option(
         0.8, "share of the steps, at least ramp, after which masks do not move", check=between(0, 1)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar
 
-from sparsefit import dense
-from sparsefit.core.options import option
-from sparsefit.methods._trained import TrainedMethod
-
-if TYPE_CHECKING:
-    from sparsefit.core.problem import AnyProblem
-    from sparsefit.core.result import Fit
-    from sparsefit.core.setting import Setting
+from sparsefit.methods._trained import PrunedTraining
 
 
 @dataclass(frozen=True, kw_only=True)
-class MagnitudePruning(TrainedMethod):
+class MagnitudePruning(PrunedTraining):
     """One-shot magnitude pruning: train densely, keep the largest weights, train on.
 
     Examples
@@ -33,17 +25,8 @@ class MagnitudePruning(TrainedMethod):
     """
 
     name: ClassVar[str] = "magnitude"
-    shares_path: ClassVar[bool] = True
+    rewind: ClassVar[bool] = False
 
-    score: Literal["retrained", "pruned"] = option(
-        "retrained", "score the network retrained after its last pruning, or as pruned"
-    )
-
-    def path(
-        self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
-    ) -> Iterator[tuple[int, Fit]]:
-        """Fit all budgets from one dense training."""
-        trainer = self.make_trainer(problem, setting)
-        yield from dense.prune_and_train(
-            trainer, budgets, lambda nnz: [nnz], setting, rewind=False, score=self.score
-        )
+    def counts(self, n_params: int, nnz: int) -> list[int]:
+        """Prune once."""
+        return [nnz]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparsefit import solvers
 from sparsefit.core.options import at_least, option
-from sparsefit.methods._implicit import ImplicitMethod
+from sparsefit.methods._implicit import Pursuit
 
 if TYPE_CHECKING:
     from sparsefit.core.setting import Setting
@@ -18,7 +18,7 @@ _PASSES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrthogonalMatchingPursuit(ImplicitMethod):
+class OrthogonalMatchingPursuit(Pursuit):
     """Orthogonal matching pursuit under fixed random gates: add the best columns, fit, repeat.
 
     One output, squared loss. Hidden layers are trained one after the other, each with its share
@@ -48,6 +48,7 @@ class OrthogonalMatchingPursuit(ImplicitMethod):
         None,
         "columns added in each pass over all of them; default: as many as take 50 passes",
         check=at_least(1),
+        other=5,
     )
 
     def make_solver(self, nnz: int, setting: Setting) -> solvers.Solver:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from sparsefit import gauss_newton
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import above, at_least, option
+from sparsefit.core.options import Other, above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem
 from sparsefit.methods._base import Method
 
 if TYPE_CHECKING:
     from sparsefit.core.result import Fit
     from sparsefit.core.setting import Setting
+    from sparsefit.gauss_newton.sparse_net import SparseNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,32 +45,38 @@ class Splice(Method):
 
     name: ClassVar[str] = "splice"
     takes_weights: ClassVar[bool] = True
+    takes_skip: ClassVar[bool] = True
+    quick: ClassVar[Mapping[str, Any]] = {"restarts": 0, "cycles": 1, "start_steps": 100}
 
     restarts: int | None = option(
         None,
         "attempts after the first, from other draws, until one is exact or three end alike; "
         "default 4, or 12 with several hidden layers",
         check=at_least(0),
+        # From a good start all attempts end at the same network.
+        other=Other(1, beside={"cycles": 0, "start_steps": 5}),
     )
     cycles: int = option(
         20, "times an attempt expands and contracts, before and after signs are settled",
-        check=at_least(0),
+        check=at_least(0), other=Other(0, beside={"start_steps": 5}),
     )  # fmt: skip
     start_steps: int | None = option(
         None,
         "Adam steps of the relaxed start; default 3000, or 5000 for more than 100 units",
         check=at_least(1),
+        other=Other(150, beside={"cycles": 0}),
     )
     signs: Literal["auto", "plus", "free"] = option(
         "auto",
         "one output as the plain sum of the units (plus), or with an output weight each, which "
         "counts (free); auto: plus if no target is negative",
+        other="free",
     )
     warm: bool = option(
         False, "begin each budget from the network of the next larger one that was asked for"
     )
     time_limit: float | None = option(
-        None, "seconds for each budget, checked between cycles", check=above(0)
+        None, "seconds for each budget, checked between cycles", check=above(0), other=1e-9
     )
 
     def check(self, problem: AnyProblem) -> None:
@@ -82,30 +89,34 @@ class Splice(Method):
                 "methods 'fisher-gmp' and 'auto' fit it"
             )
 
+    def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
+        """Fit one budget by itself."""
+        return self._recover(problem, nnz, setting, None)[0]
+
     def path(
         self, problem: AnyProblem, budgets: Sequence[int], setting: Setting
     ) -> Iterator[tuple[int, Fit]]:
         """Fit each budget by itself or, if warm, from the one above."""
-        self.check(problem)
-        assert isinstance(problem, Problem)
-        setting = replace(setting, dtype=setting.dtype or self.default_dtype)
-        fused = self._is_fused(problem)
-        how: dict[str, Any] = {
-            "restarts": (4 if setting.layers == 1 else 12)
-            if self.restarts is None
-            else self.restarts,
-            "cycles": self.cycles,
-            "start_steps": self.start_steps,
-        }
-        init = None
-        for nnz in sorted(budgets, reverse=True) if self.warm else budgets:
-            deadline = time.monotonic() + (self.time_limit or float("inf"))
-            fit, net = gauss_newton.recover_network(
-                problem, nnz, setting, fused=fused, init=init, deadline=deadline, **how
-            )
-            if self.warm:
-                init = net
+        if not self.warm:
+            yield from super().path(problem, budgets, setting)
+            return
+        setting, init = self.prepare(problem, setting), None
+        for nnz in sorted(budgets, reverse=True):
+            fit, init = self._recover(problem, nnz, setting, init)
             yield nnz, fit
+
+    def _recover(
+        self, problem: AnyProblem, nnz: int, setting: Setting, init: SparseNet | None
+    ) -> tuple[Fit, SparseNet]:
+        assert isinstance(problem, Problem)
+        restarts = self.restarts
+        if restarts is None:
+            restarts = 4 if setting.layers == 1 else 12
+        return gauss_newton.recover_network(
+            problem, nnz, setting, fused=self._is_fused(problem), init=init,
+            deadline=time.monotonic() + (self.time_limit or float("inf")),
+            restarts=restarts, cycles=self.cycles, start_steps=self.start_steps,
+        )  # fmt: skip
 
     def _is_fused(self, problem: Problem) -> bool:
         if problem.n_outputs > 1 or self.signs == "free":

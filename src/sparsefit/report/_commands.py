@@ -11,9 +11,10 @@ from typing import Any
 
 from sparsefit.core.options import Options, option_infos
 from sparsefit.core.setting import Setting
+from sparsefit.experiments.spec import all_options
 from sparsefit.experiments.store import Row
-from sparsefit.methods import find_method
-from sparsefit.tasks import find_task
+from sparsefit.methods._base import METHODS
+from sparsefit.tasks._base import TASKS
 
 _AXES = ("hidden", "nnz", "seed")
 _FLAGS = {"hidden": "--hidden", "nnz": "--nnz", "seed": "--seeds"}
@@ -85,19 +86,20 @@ def _asked(row: Row) -> tuple[dict[str, Any], str, dict[str, Any]]:
     setting = {name: row.get(name) for name in _SETTING}
     setting["skip"] = bool(row.get("skip"))
     dtype = row.get("dtype")
-    usual = find_method(row["method"]).default_dtype
+    method = METHODS.find_stored(row["method"])
+    usual = method.default_dtype
     setting["dtype"] = None if dtype in (None, usual) else dtype
     shared = {"task": row["task"], "options": row.get("task_options") or {}, "setting": setting}
-    # Rows leave out options that came later, if they are at their defaults.
-    defaults = {info.name: info.default for info in option_infos(find_method(row["method"]))}
-    return shared, row["method"], defaults | (row.get("method_options") or {})
+    return shared, row["method"], all_options(method, row.get("method_options") or {})
 
 
 def _grids(rows: Sequence[Row], method: str) -> list[Grid]:
     """Return full grids that hold just the cells of these rows; the fewest of six ways to cut."""
     cells = {tuple(row[name] for name in _AXES) for row in rows}
     first = rows[0]
-    if not (find_method(method).uses_budget or find_task(first["task"]).draws_truth):
+    if not (
+        METHODS.find_stored(method).uses_budget or TASKS.find_stored(first["task"]).draws_truth
+    ):
         cells = {(hidden, None, seed) for hidden, _, seed in cells}
     best: list[Grid] | None = None
     for order in itertools.permutations(range(len(_AXES))):
@@ -132,9 +134,9 @@ def _command(part: _Part, out: str) -> str:
         known = [str(value) for value in values if value is not None]
         words += [_FLAGS[name], *known] if known else []
     flags: dict[str, list[str]] = _flags(Setting, part.shared["setting"])
-    flags |= _flags(find_task(part.shared["task"]), part.shared["options"])
+    flags |= _flags(TASKS.find_stored(part.shared["task"]), part.shared["options"])
     for name, options in part.methods:
-        flags |= _flags(find_method(name), options)
+        flags |= _flags(METHODS.find_stored(name), options)
     return shlex.join([*words, *itertools.chain.from_iterable(flags.values()), "--out", out])
 
 

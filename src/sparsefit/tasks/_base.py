@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from sparsefit.core.discovery import by_name, discover
-from sparsefit.core.options import Options
+from sparsefit.core.discovery import Catalogue, NamedOptions
 
 if TYPE_CHECKING:
     from sparsefit.core.problem import AnyProblem
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(Options):
+class Task(NamedOptions, ABC):
     """Data to fit, their split and their metric.
 
     Attributes
@@ -24,8 +24,14 @@ class Task(Options):
         What ``--task`` takes.
     aliases : tuple of str
         Other names.
+    presets : mapping
+        Further names, each for the task with some options.
     version : int
         Part of the run id; raise it when the data change.
+    quick : mapping
+        Options that make the data few: contract tests use them.
+    draws_seed : bool
+        False if the data are the same for every seed.
     draws_truth : bool
         True if the data depend on the width, budget and layers of the cell, as for planted
         problems.
@@ -37,9 +43,7 @@ class Task(Options):
         Limits of the colour scale of heatmaps (those of the paper where it has the task).
     """
 
-    name: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    version: ClassVar[int] = 1
+    draws_seed: ClassVar[bool] = True
     draws_truth: ClassVar[bool] = False
     fits_image: ClassVar[bool] = False
     width_name: ClassVar[str] = "hidden units"
@@ -59,6 +63,7 @@ class Task(Options):
         """
         return ""
 
+    @abstractmethod
     def load(self, setting: Setting, nnz: int) -> AnyProblem:
         """Return the data of one cell.
 
@@ -76,18 +81,44 @@ class Task(Options):
         SkipCell
             If this cell has no sensible data, such as a planted network without weights.
         """
-        raise TypeError(f"task {type(self).__name__} does not define load")
 
 
 class SkipCell(Exception):  # noqa: N818 - an outcome, not an error
     """Raised by `Task.load`: the cell is recorded as skipped, with this reason."""
 
 
+TASKS = Catalogue("task", "sparsefit.tasks", Task)  # type: ignore[type-abstract]
+
+
 def list_tasks() -> dict[str, type[Task]]:
-    """Return every task by name."""
-    return discover("sparsefit.tasks", Task)
+    """Return every task by name.
+
+    Those of other packages, announced in the entry-point group ``sparsefit.tasks``, are there too.
+
+    Examples
+    --------
+    >>> "planted" in list_tasks()
+    True
+    """
+    return TASKS.all()
 
 
 def find_task(name: str) -> type[Task]:
-    """Return the task of that name or alias; raise `SparsefitError` with a near match."""
-    return by_name("task", list_tasks(), name)
+    """Return the task of a name, or the one in a file.
+
+    Parameters
+    ----------
+    name : str
+        Name, alias or preset of a task, or the path of a file that ends in ``.py``.
+
+    Raises
+    ------
+    SparsefitError
+        If there is none, with the nearest name, or it cannot be used.
+
+    Examples
+    --------
+    >>> find_task("mlp_planted").name
+    'planted'
+    """
+    return TASKS.find(name)
