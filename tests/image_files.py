@@ -4,6 +4,7 @@ import gzip
 import struct
 
 import numpy as np
+from PIL import Image
 
 BATCHES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 
@@ -30,10 +31,10 @@ def write_idx_set(folder, labels_train, labels_test, *, zipped=False, seed=0):
     return np.concatenate(everything)
 
 
-def write_cifar(folder, labels=(0, 1, 2, 1, 0, 9)):
+def write_cifar(folder, labels=(0, 1, 2, 1, 0, 9), *, seed=0):
     """Write six batches of as many images as labels; return their pixels by batch."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     written = {}
     for name in BATCHES:
         records = rng.integers(0, 256, (len(labels), 3073), dtype=np.uint8)
@@ -41,3 +42,12 @@ def write_cifar(folder, labels=(0, 1, 2, 1, 0, 9)):
         (folder / name).write_bytes(records.tobytes())
         written[name] = records[:, 1:]
     return written
+
+
+def write_all(folder, *, seed=0):
+    """Write files of every format that tasks read, ten images of each class, and a photo."""
+    labels = np.arange(50) % 10
+    write_idx_set(folder, labels, labels, seed=seed)
+    write_cifar(folder, seed=seed)
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "photo.png")

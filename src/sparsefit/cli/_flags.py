@@ -22,10 +22,22 @@ METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: ""}
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `SparsefitError` and takes no abbreviations."""
+    """An argument parser that raises `SparsefitError` and takes no abbreviations.
+
+    Attributes
+    ----------
+    complete : callable
+        Gets the words that are to be parsed, and may add the arguments that depend on them.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        self.complete: Callable[[Sequence[str]], None] = lambda words: None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Add what the words ask for, then parse them."""
+        self.complete(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise one sentence in place of printing the usage."""
@@ -192,7 +204,13 @@ class OptionFlags:
         groups = {title: parser.add_argument_group(title) for title in titles}
         for item in self._flags:
             title = next(t for t, base in titles.items() if issubclass(item.uses[0][0], base))
-            _add_flag(groups[title], item)
+            try:
+                _add_flag(groups[title], item)
+            except argparse.ArgumentError as error:
+                name = getattr(item.uses[-1][0], "name", "")
+                raise SparsefitError(
+                    f"{name!r} has an option {flag(item.dest)}, which the command has itself"
+                ) from error
         return groups
 
     def make(self, owner: type[O], arguments: argparse.Namespace) -> O:

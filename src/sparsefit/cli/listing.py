@@ -5,27 +5,32 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-from collections.abc import Callable
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sparsefit.cli._flags import add_run, flag
 from sparsefit.cli._table import entry_text, print_entries
+from sparsefit.core.discovery import Catalogue
 from sparsefit.core.options import option_infos
-from sparsefit.methods import find_method, list_methods
-from sparsefit.tasks import find_task, list_tasks
+from sparsefit.methods._base import METHODS
+from sparsefit.tasks._base import TASKS
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
 
-FINDERS: dict[str, Callable[[str], type[Any]]] = {"tasks": find_task, "methods": find_method}
-LISTERS: dict[str, Callable[[], dict[str, Any]]] = {"tasks": list_tasks, "methods": list_methods}
+CATALOGUES: dict[str, Catalogue[Any]] = {"tasks": TASKS, "methods": METHODS}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the commands."""
-    for kind in LISTERS:
+    for kind in CATALOGUES:
         parser = subparsers.add_parser(kind, help=f"list the {kind}, or the options of one")
-        parser.add_argument("name", nargs="?", metavar="NAME", help="show the options of this one")
+        parser.add_argument(
+            "name",
+            nargs="?",
+            metavar="NAME",
+            help="show the options of this one, or of the one in a file that ends in .py",
+        )
         parser.add_argument("--format", choices=("table", "json"), default="table")
         parser.set_defaults(handler=list_kind)
     parser = subparsers.add_parser("show", help="show one result")
@@ -36,10 +41,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def list_kind(arguments: argparse.Namespace) -> int:
     """Print the tasks or methods, or the options of one of them."""
     if arguments.name is None:
-        entries = [_entry(cls) for cls in LISTERS[arguments.command]().values()]
+        catalogue = CATALOGUES[arguments.command]
+        entries = [_entry(cls) for cls in catalogue.all().values()]
         heading = ""
+        for fault in catalogue.faults():
+            print(f"note: {fault}", file=sys.stderr)
     else:
-        cls = FINDERS[arguments.command](arguments.name)
+        cls = CATALOGUES[arguments.command].find(arguments.name)
         entries = [_option_entry(info) for info in option_infos(cls)]
         heading = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
     if arguments.format == "json":
@@ -54,7 +62,11 @@ def list_kind(arguments: argparse.Namespace) -> int:
 
 def _entry(cls: Any) -> dict[str, Any]:
     summary = (cls.__doc__ or "").strip().partition("\n")[0]
-    return {"name": cls.name, "aliases": list(cls.aliases), "summary": summary}
+    presets = [
+        f"{name}, with " + " ".join(f"{flag(key)} {value}" for key, value in options.items())
+        for name, options in cls.presets.items()
+    ]
+    return {"name": cls.name, "aliases": [*cls.aliases, *presets], "summary": summary}
 
 
 def _option_entry(info: Any) -> dict[str, Any]:

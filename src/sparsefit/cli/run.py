@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags, filled, integers
+from sparsefit.cli._flags import OptionFlags, Parser, filled, integers
 from sparsefit.core.errors import OptionError, SparsefitError
-from sparsefit.core.options import Options
 from sparsefit.core.setting import LARGEST_SEED, Setting
-from sparsefit.methods import Method, find_method, list_methods
-from sparsefit.tasks import Task, find_task, list_tasks
+from sparsefit.methods import Method, find_method
+from sparsefit.methods._base import METHODS
+from sparsefit.tasks import Task, find_task
+from sparsefit.tasks._base import TASKS
 
 # Processes that an ordinary machine survives.
 MOST_WORKERS = 1024
@@ -29,24 +32,40 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     _add_grid(parser.add_argument_group("grid"))
     _add_results(parser.add_argument_group("results"))
-    flags = _option_flags()
+    parser.complete = partial(_add_options, parser)
+
+
+def _add_options(parser: Parser, words: Sequence[str]) -> None:
+    """Add the flags of sparsefit's tasks and methods, and of those that the words name."""
+    chooser = Parser(add_help=False)
+    _add_choices(chooser)
+    chosen = chooser.parse_known_args(words)[0]
+    tasks = [find_task(name) for name in chosen.task]
+    methods = [find_method(name) for name in chosen.method]
+    owners = dict.fromkeys([*TASKS.own().values(), *METHODS.own().values(), *tasks, *methods])
+    flags = OptionFlags([Setting, *owners], leave_out=("hidden", "seed"))
     machine = "architecture and machine"
     titles = {machine: Setting, "options of tasks": Task, "options of methods": Method}
     groups = flags.add_to(parser, titles)
     groups[machine].add_argument(
         "--gpu", type=integers("gpu", 0), metavar="N", help="same as --device cuda:N"
     )
-    parser.set_defaults(handler=lambda arguments: run(arguments, flags))
+    parser.set_defaults(handler=lambda arguments: run(arguments, flags, tasks, methods))
+
+
+def _add_choices(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--task", nargs="+", default=[], metavar="TASK",
+        help=", ".join(TASKS.names()) + ", or a file that ends in .py",
+    )  # fmt: skip
+    group.add_argument(
+        "--method", nargs="+", default=["aiht"], metavar="METHOD",
+        help=", ".join(METHODS.names()) + ", or a file that ends in .py (default aiht)",
+    )  # fmt: skip
 
 
 def _add_grid(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--task", nargs="+", default=[], metavar="TASK", help=", ".join(list_tasks())
-    )
-    group.add_argument(
-        "--method", nargs="+", default=["aiht"], metavar="METHOD",
-        help=", ".join(list_methods()) + " (default aiht)",
-    )  # fmt: skip
+    _add_choices(group)
     group.add_argument(
         "--hidden", "--mlist", nargs="+", default=[100], type=integers("hidden", 1), metavar="M",
         help="hidden units of each layer; length of the vector in gaussian-sparse (default 100)",
@@ -92,20 +111,18 @@ def _below(name: str) -> Path:
     return path
 
 
-def _option_flags() -> OptionFlags:
-    owners: list[type[Options]] = [Setting, *list_tasks().values(), *list_methods().values()]
-    return OptionFlags(owners, leave_out=("hidden", "seed"))
-
-
-def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
+def run(
+    arguments: argparse.Namespace,
+    flags: OptionFlags,
+    tasks: Sequence[type[Task]],
+    methods: Sequence[type[Method]],
+) -> int:
     """Run the grid; 1 if a cell failed, else 0."""
     from sparsefit.cli._sweep import exit_code, note, run_sweep
     from sparsefit.experiments.spec import grid
 
-    if not arguments.task:
-        raise SparsefitError(f"--task is missing: one or more of {', '.join(list_tasks())}")
-    tasks = [find_task(name) for name in arguments.task]
-    methods = [find_method(name) for name in arguments.method]
+    if not tasks:
+        raise SparsefitError(f"--task is missing: one or more of {', '.join(TASKS.names())}")
     if arguments.gpu is not None:
         arguments.device = f"cuda:{arguments.gpu}"
     setting = flags.make(Setting, arguments)

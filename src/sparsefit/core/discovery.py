@@ -209,9 +209,7 @@ class Catalogue(Generic[N]):
         what = f"{self.kind} {cls.name!r} of {where}"
         taken = {*self.own(), *_other_names(self.own())} & {cls.name, *_other_names({"": cls})}
         if taken:
-            raise SparsefitError(
-                f"{what} takes the name {min(taken)!r}, which sparsefit has itself"
-            )
+            raise SparsefitError(f"{what} takes {min(taken)!r}, a {self.kind} of sparsefit itself")
         if cls.name != _spelled(cls.name):
             raise SparsefitError(f"{what} must have a name of small letters, digits and dashes")
         if "__dataclass_fields__" not in vars(cls):

@@ -42,6 +42,11 @@ class SourceFile:
         """Sixteen hexadecimal digits that stand for the content."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
+    @property
+    def label(self) -> str:
+        """Name of the file and digest, which tell it apart in rows."""
+        return f"{Path(self.path).name}@{self.digest}"
+
     def module(self) -> ModuleType:
         """Return the module that the content makes; the same one for the same content.
 

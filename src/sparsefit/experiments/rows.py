@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,11 +55,7 @@ def empty_row(cell: Cell, status: Status, note: str) -> Row:
 def _files(cell: Cell) -> dict[str, str]:
     """Return what tells apart the versions of a method or task that is read from a user's file."""
     parts = {"task_file": source_of(type(cell.task)), "method_file": source_of(type(cell.method))}
-    return {
-        name: f"{Path(source.path).name}@{source.digest}"
-        for name, source in parts.items()
-        if source
-    }
+    return {name: source.label for name, source in parts.items() if source}
 
 
 def result_row(

@@ -97,9 +97,8 @@ def _grids(rows: Sequence[Row], method: str) -> list[Grid]:
     """Return full grids that hold just the cells of these rows; the fewest of six ways to cut."""
     cells = {tuple(row[name] for name in _AXES) for row in rows}
     first = rows[0]
-    if not (
-        METHODS.find_stored(method).uses_budget or TASKS.find_stored(first["task"]).draws_truth
-    ):
+    task = TASKS.find_stored(first["task"])
+    if not (METHODS.find_stored(method).uses_budget or task.draws_truth):
         cells = {(hidden, None, seed) for hidden, _, seed in cells}
     best: list[Grid] | None = None
     for order in itertools.permutations(range(len(_AXES))):

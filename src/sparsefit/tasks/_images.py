@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -25,7 +25,11 @@ class LabelledImages(Task):
     The split is the same for every seed; rows are ordered by class.
     """
 
+    draws_seed: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (0.1, 1.0)
+    quick: ClassVar[Mapping[str, Any]] = {
+        "data_dir": ".", "train_per_class": 4, "test_per_class": 2,
+    }  # fmt: skip
     images: ClassVar[IdxSet]
     classes: ClassVar[Sequence[int]] = range(10)
 
@@ -35,7 +39,7 @@ class LabelledImages(Task):
     )
     scale: Literal["raw", "unit"] = option("raw", "pixels from 0 to 255 (raw) or to 1 (unit)")
     data_dir: str | None = option(
-        None, "folder of the four IDX files, gzipped or not; default: download them"
+        None, "folder of the four IDX files, gzipped or not; default: download them", other="again"
     )
 
     @cached_property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -27,11 +28,13 @@ class BinaryCifar10(Task):
     """
 
     name: ClassVar[str] = "binary-cifar10"
+    draws_seed: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (0.5, 1.0)
+    quick: ClassVar[Mapping[str, Any]] = {"data_dir": "."}
 
     loss: Literal["squared", "logistic"] = option("squared", "loss; the paper's is squared")
     data_dir: str | None = option(
-        None, "folder of the binary batches or their archive; default: download it"
+        None, "folder of the binary batches or their archive; default: download it", other="again"
     )
 
     @cached_property

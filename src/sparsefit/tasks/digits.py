@@ -26,6 +26,7 @@ class Digits(Task):
     """
 
     name: ClassVar[str] = "digits"
+    draws_seed: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (0.1, 1.0)
 
     def load(self, setting: Setting, nnz: int) -> Problem:

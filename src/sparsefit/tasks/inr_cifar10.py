@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class InrCifar10(Task):
     name: ClassVar[str] = "inr-cifar10"
     fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
+    quick: ClassVar[Mapping[str, Any]] = {"data_dir": ".", "image": 1, "n_embedding": 20}
 
     image: int = option(1000, "number of the test image, from 0", check=at_least(0))
     n_embedding: int = option(1500, "Fourier features", check=EVEN)
@@ -42,7 +44,7 @@ class InrCifar10(Task):
         0.05, "standard deviation of the frequencies in colour", check=above(0)
     )
     data_dir: str | None = option(
-        None, "folder of the binary batches or their archive; default: download it"
+        None, "folder of the binary batches or their archive; default: download it", other="again"
     )
 
     @cached_property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import Problem
@@ -29,8 +30,11 @@ class InrImage(Task):
     name: ClassVar[str] = "inr-image"
     fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
+    quick: ClassVar[Mapping[str, Any]] = {"size": 12, "n_embedding": 20}
 
-    file: str | None = option(None, "image file; default: a photo that scikit-learn ships")
+    file: str | None = option(
+        None, "image file; default: a photo that scikit-learn ships", other="photo.png"
+    )
     size: int = option(32, "pixels of the longer side; larger images are shrunk", check=at_least(1))
     grayscale: bool = option(False, "fit the brightness instead of the colours")
     n_embedding: int = option(256, "Fourier features", check=EVEN)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from sparsefit.core.options import above, at_least, option
+from sparsefit.core.options import Other, above, at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.data.datasets import MNIST
@@ -36,20 +37,25 @@ class InrMnist(Task):
     name: ClassVar[str] = "inr-mnist"
     fits_image: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 50.0)
+    quick: ClassVar[Mapping[str, Any]] = {
+        "data_dir": ".", "train_per_class": 4, "test_per_class": 2, "n_embedding": 20,
+    }  # fmt: skip
 
     image: int | None = option(
-        None, "number of the test image, from 0; default: the first of digit 1", check=at_least(0)
-    )
+        None, "number of the test image, from 0; default: the first of digit 1", check=at_least(0),
+        other=1,
+    )  # fmt: skip
     n_embedding: int = option(1500, "Fourier features", check=EVEN)
     sigma: float = option(2.0, "standard deviation of the frequencies", check=above(0))
     train_per_class: int = option(
         5000, "images of each class that come before its test images", check=at_least(0)
     )
     test_per_class: int = option(
-        1000, "test images of each class, at most: all that are left, if fewer", check=at_least(1)
-    )
+        1000, "test images of each class, at most: all that are left, if fewer", check=at_least(1),
+        other=Other(3, beside={"image": 2}),
+    )  # fmt: skip
     data_dir: str | None = option(
-        None, "folder of the four IDX files, gzipped or not; default: download them"
+        None, "folder of the four IDX files, gzipped or not; default: download them", other="again"
     )
 
     @cached_property

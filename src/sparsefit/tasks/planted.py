@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from sparsefit.core.options import above, at_least, between, option
+from sparsefit.core.options import Other, above, at_least, between, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.tasks._base import SkipCell, Task
@@ -40,6 +41,7 @@ class Planted(Task):
     aliases: ClassVar[tuple[str, ...]] = ("mlp-planted",)
     draws_truth: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (-20.0, 50.0)
+    quick: ClassVar[Mapping[str, Any]] = {"n_samples": 40, "n_test": 20, "n_features": 8}
 
     n_samples: int = option(10_000, "training rows", aliases=("nmeasurements",), check=at_least(1))
     n_features: int = option(100, "inputs d", aliases=("input-dim",), check=at_least(1))
@@ -48,15 +50,18 @@ class Planted(Task):
         "gaussian", "distribution of the inputs, each of variance 1"
     )
     correlation: float = option(
-        0.5, "correlation of neighbouring inputs, with --inputs correlated", check=between(0, 0.999)
-    )
+        0.5, "correlation of neighbouring inputs, with --inputs correlated",
+        check=between(0, 0.999), other=Other(0.9, beside={"inputs": "correlated"}),
+    )  # fmt: skip
     noise_db: float | None = option(
-        None, "PSNR in dB of the noisy training targets; default: no noise", check=above(0)
-    )
+        None, "PSNR in dB of the noisy training targets; default: no noise", check=above(0),
+        other=20.0,
+    )  # fmt: skip
     n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))
     draw: Literal["auto", "paper", "sparse"] = option(
         "auto", "draw of the weights: the paper's, or one in O(nnz) memory; "
         "auto: the paper's up to 1e7 weights in a layer",
+        other="sparse",
     )  # fmt: skip
 
     def load(self, setting: Setting, nnz: int) -> Problem:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Regression(Task):
     """
 
     name: ClassVar[str] = "regression"
+    quick: ClassVar[Mapping[str, Any]] = {"n_samples": 40, "n_test": 20}
 
     target: Literal["sum", "friedman", "sine", "product", "radial"] = option(
         "sum", "the function to be learned"
@@ -38,7 +40,7 @@ class Regression(Task):
     n_samples: int = option(10_000, "training rows", aliases=("nmeasurements",), check=at_least(1))
     n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))
     noise: float = option(
-        0.0, "standard deviation of the noise in the training values", check=at_least(0)
+        0.0, "standard deviation of the noise in the training values", check=at_least(0), other=0.5
     )
 
     def __post_init__(self) -> None:
