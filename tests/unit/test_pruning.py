@@ -40,7 +40,9 @@ def by_budget(method, problem, budgets, setting=SETTING):
 @pytest.mark.parametrize("skip", [False, True])
 def test_equals_the_naive_version(problem, score, prune_iters, bias, skip):
     setting = Setting(hidden=6, seed=2, bias=bias, skip=skip)
-    method = IterativeMagnitudePruning(epochs=3, prune_iters=prune_iters, score=score)
+    method = IterativeMagnitudePruning(
+        protocol="paper", epochs=3, prune_iters=prune_iters, score=score
+    )
     fit = by_budget(method, problem, [7], setting)[7]
     expected = naive_imp(problem, 7, setting, epochs=3, prune_iters=prune_iters, score=score)
     assert fit.network.nnz == 7
@@ -50,7 +52,7 @@ def test_equals_the_naive_version(problem, score, prune_iters, bias, skip):
 
 @pytest.mark.parametrize("prune_iters", [0, 0.3, 1, 4])
 def test_a_budget_does_not_depend_on_the_others(problem, prune_iters):
-    method = IterativeMagnitudePruning(epochs=2, prune_iters=prune_iters)
+    method = IterativeMagnitudePruning(protocol="paper", epochs=2, prune_iters=prune_iters)
     together = by_budget(method, problem, [4, 30, 9, 21, 8])
     assert list(together) == [30, 21, 9, 8, 4]
     for nnz, fit in together.items():
@@ -60,14 +62,14 @@ def test_a_budget_does_not_depend_on_the_others(problem, prune_iters):
 
 
 def test_one_descent_serves_all_budgets(problem):
-    method = IterativeMagnitudePruning(epochs=1, prune_iters=0.1)
+    method = IterativeMagnitudePruning(protocol="paper", epochs=1, prune_iters=0.1)
     alone = sum(by_budget(method, problem, [nnz])[nnz].n_iter for nnz in (5, 6, 7))
     together = by_budget(method, problem, [5, 6, 7])
     assert together[5].n_iter < 0.5 * alone
 
 
 def test_rewinding_starts_from_the_initial_weights(problem):
-    tiny = IterativeMagnitudePruning(epochs=1, lr=1e-12, prune_iters=1)
+    tiny = IterativeMagnitudePruning(protocol="paper", epochs=1, lr=1e-12, prune_iters=1)
     fit = by_budget(tiny, problem, [8])[8]
     initial = MLP(5, 6, 1, 1, bias=False, seed=2).to_network()
     for found, start in zip(weights(fit), initial.layers, strict=True):
@@ -76,19 +78,21 @@ def test_rewinding_starts_from_the_initial_weights(problem):
 
 
 def test_without_rounds_there_is_no_rewinding(problem):
-    one_shot = IterativeMagnitudePruning(epochs=20, lr=0.01, prune_iters=0)
-    magnitude = MagnitudePruning(epochs=20, lr=0.01)
-    rewound = IterativeMagnitudePruning(epochs=20, lr=0.01, prune_iters=1)
+    one_shot = IterativeMagnitudePruning(protocol="paper", epochs=20, lr=0.01, prune_iters=0)
+    magnitude = MagnitudePruning(protocol="paper", epochs=20, lr=0.01)
+    rewound = IterativeMagnitudePruning(protocol="paper", epochs=20, lr=0.01, prune_iters=1)
     fits = [by_budget(method, problem, [8])[8] for method in (one_shot, magnitude, rewound)]
     assert all((a == b).all() for a, b in zip(weights(fits[0]), weights(fits[1]), strict=True))
     assert any((a != b).any() for a, b in zip(weights(fits[0]), weights(fits[2]), strict=True))
 
 
 def test_more_budget_than_parameters_is_dense(problem):
-    fits = by_budget(IterativeMagnitudePruning(epochs=2), problem, [36, 10_000, 10])
+    fits = by_budget(
+        IterativeMagnitudePruning(protocol="paper", epochs=2), problem, [36, 10_000, 10]
+    )
     assert fits[10_000].network.nnz == 36
     assert fits[36].network.nnz == 36
-    dense = by_budget(DenseTraining(epochs=2), problem, [1])[1]
+    dense = by_budget(DenseTraining(protocol="paper", epochs=2), problem, [1])[1]
     assert all((a == b).all() for a, b in zip(weights(fits[36]), weights(dense), strict=True))
 
 
@@ -109,7 +113,7 @@ def test_every_loss_is_learned(loss, layers):
 def test_progress_counts_every_training_once(problem):
     seen = []
     setting = Setting(hidden=6, seed=2, progress=lambda fraction, _: seen.append(fraction))
-    method = IterativeMagnitudePruning(epochs=1, prune_iters=0.3)
+    method = IterativeMagnitudePruning(protocol="paper", epochs=1, prune_iters=0.3)
     list(method.path(problem, [5, 20, 11], setting))
     assert seen == sorted(seen)
     assert len(set(seen)) == len(seen)
@@ -120,7 +124,7 @@ def test_global_random_state_is_left_alone(problem):
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    by_budget(IterativeMagnitudePruning(epochs=1), problem, [10])
+    by_budget(IterativeMagnitudePruning(protocol="paper", epochs=1), problem, [10])
     assert torch.equal(torch.rand(2), expected)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sparsefit.cli._flags import OptionFlags, Parser, filled, integers
 from sparsefit.core.errors import OptionError, SparsefitError
+from sparsefit.core.options import Options
 from sparsefit.core.setting import LARGEST_SEED, Setting
 from sparsefit.methods import Method, find_method
 from sparsefit.methods._base import METHODS
@@ -39,18 +40,19 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
     """Add the flags of sparsefit's tasks and methods, and of those that the words name."""
     chooser = Parser(add_help=False)
     _add_choices(chooser)
+    chooser.set_defaults(task=[], method=[])
     chosen = chooser.parse_known_args(words)[0]
-    tasks = [find_task(name) for name in chosen.task]
-    methods = [find_method(name) for name in chosen.method]
-    owners = dict.fromkeys([*TASKS.own().values(), *METHODS.own().values(), *tasks, *methods])
-    flags = OptionFlags([Setting, *owners], leave_out=("hidden", "seed"))
+    owners: list[type[Options]] = [Setting, *TASKS.own().values(), *METHODS.own().values()]
+    owners += [find_task(name) for name in chosen.task]
+    owners += [find_method(name) for name in chosen.method]
+    flags = OptionFlags(list(dict.fromkeys(owners)), leave_out=("hidden", "seed"))
     machine = "architecture and machine"
     titles = {machine: Setting, "options of tasks": Task, "options of methods": Method}
     groups = flags.add_to(parser, titles)
     groups[machine].add_argument(
         "--gpu", type=integers("gpu", 0), metavar="N", help="same as --device cuda:N"
     )
-    parser.set_defaults(handler=lambda arguments: run(arguments, flags, tasks, methods))
+    parser.set_defaults(handler=lambda arguments: run(arguments, flags))
 
 
 def _add_choices(group: argparse._ActionsContainer) -> None:
@@ -111,18 +113,15 @@ def _below(name: str) -> Path:
     return path
 
 
-def run(
-    arguments: argparse.Namespace,
-    flags: OptionFlags,
-    tasks: Sequence[type[Task]],
-    methods: Sequence[type[Method]],
-) -> int:
+def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     """Run the grid; 1 if a cell failed, else 0."""
     from sparsefit.cli._sweep import exit_code, note, run_sweep
     from sparsefit.experiments.spec import grid
 
-    if not tasks:
+    if not arguments.task:
         raise SparsefitError(f"--task is missing: one or more of {', '.join(TASKS.names())}")
+    tasks = [find_task(name) for name in arguments.task]
+    methods = [find_method(name) for name in arguments.method]
     if arguments.gpu is not None:
         arguments.device = f"cuda:{arguments.gpu}"
     setting = flags.make(Setting, arguments)

@@ -7,9 +7,9 @@ import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_type_hints
 
 from sparsefit.core.errors import SparsefitError, near_match
 from sparsefit.core.options import Options
@@ -234,11 +234,12 @@ def _look_up(found: Mapping[str, type[N]], wanted: str) -> type[N] | None:
         if wanted in (cls.name, *cls.aliases):
             return cls
         if wanted in cls.presets:
-            return _with_defaults(cls, wanted)
+            return cast("type[N]", _with_defaults(cast(Any, cls), wanted))
     return None
 
 
-def _with_defaults(cls: type[N], preset: str) -> type[N]:
+@cache
+def _with_defaults(cls: Any, preset: str) -> Any:
     """Return `cls` with the defaults of a preset; what it makes are instances of `cls` itself."""
     options, hints = cls.presets[preset], get_type_hints(cls)
     changed = [
