@@ -63,5 +63,11 @@ def test_an_example_command_runs(example, method, data_dir, tmp_path, monkeypatc
     assert main(words) == 0
     [row] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert row["status"] in ("finished", "converged")
+    # Their ``pruning`` is imp as the paper trains it.
+    assert row["method"] == method.replace("pruning", "imp")
+    again = [word.replace("pruning", "imp") for word in words]
+    if method == "pruning":
+        assert main([*again, "--protocol", "paper"]) == 0
+        assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [row]
     assert row["nnz_found"] <= row["nnz"] == 40
     assert len(list((tmp_path / "runs" / "rows").iterdir())) == 1

@@ -84,7 +84,8 @@ class Method(NamedOptions, ABC):
         self.check(problem)
         if setting.skip and not self.takes_skip:
             raise SparsefitError(
-                f"method {self.name!r} fits networks without a skip connection; leave out --skip"
+                f"method {self.name!r} fits networks without a skip connection; leave out --skip, "
+                "or say skip=False to an estimator"
             )
         return replace(setting, dtype=setting.dtype or self.default_dtype)
 
