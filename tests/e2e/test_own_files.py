@@ -161,6 +161,10 @@ FAULTS = {
         HEAD + LOWER.replace('"one"', '"One"'),
         "method 'One' of mine.py must have a name of small letters, digits and dashes",
     ),
+    "switch": (
+        HEAD + LOWER + '    fraction: bool = option(False, "whether")\n',
+        "--fraction is a switch for some of rigl, set, one, and takes a value for others",
+    ),
     "flag": (
         HEAD + LOWER + '    workers: int = option(3, "how many")\n',
         "'one' has an option --workers, which the command has itself",

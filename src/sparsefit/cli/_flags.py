@@ -241,6 +241,11 @@ class OptionFlags:
 
 def _add_flag(group: argparse._ArgumentGroup, item: _Shared) -> None:
     info = item.uses[0][1]
+    if len({use.type is bool for _, use in item.uses}) > 1:
+        names = ", ".join(filter(None, (getattr(owner, "name", "") for owner, _ in item.uses)))
+        raise SparsefitError(
+            f"{flag(item.dest)} is a switch for some of {names}, and takes a value for others"
+        )
     keywords: dict[str, Any] = {"dest": item.dest, "help": _help(item)}
     if info.type is bool:
         keywords["action"] = argparse.BooleanOptionalAction
