@@ -1,19 +1,10 @@
-"""Neural networks with at most s nonzero weights, fitted exactly."""
+"""Neural networks with at most s nonzero weights, fitted exactly.
 
-import lazy_loader
+What is public is listed in ``__init__.pyi``; it loads on first use.
+"""
 
 from sparsefit._version import __version__
+from sparsefit.core.lazy import attach_stub
 
-__getattr__, _, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["nn"],
-    submod_attrs={
-        "estimators.classifier": ["SparseMLPClassifier"],
-        "estimators.regressor": ["SparseMLPRegressor"],
-        "experiments.store": ["load_rows"],
-        "nn.pruner": ["Pruner"],
-        "nn.masking": ["finalize", "prune", "sparsify"],
-        "nn.overview": ["summary"],
-    },
-)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
 __all__ += ["__version__"]

@@ -1,5 +1,5 @@
 """Fitted models as files that need no sparsefit: one module is one format."""
 
-import lazy_loader
+from sparsefit.core.lazy import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

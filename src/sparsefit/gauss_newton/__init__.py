@@ -1,5 +1,5 @@
 """Gauss-Newton on the support: networks by their nonzeros, refitted, grown and pruned."""
 
-import lazy_loader
+from sparsefit.core.lazy import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -4,6 +4,6 @@
 model, `Pruner` does so step by step in your own loop, `prune` once; `finalize` gives a plain model.
 """
 
-import lazy_loader
+from sparsefit.core.lazy import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

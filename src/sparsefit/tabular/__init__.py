@@ -1,5 +1,5 @@
 """Models of tables in files: fitting, the baselines beside them, and predicting."""
 
-import lazy_loader
+from sparsefit.core.lazy import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

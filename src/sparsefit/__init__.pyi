@@ -1,0 +1,31 @@
+from . import export as export
+from . import nn as nn
+from . import report as report
+from .core.errors import DataError as DataError
+from .core.errors import OptionError as OptionError
+from .core.errors import ParameterError as ParameterError
+from .core.errors import SparsefitError as SparsefitError
+from .core.layer import Layer as Layer
+from .core.network import Network as Network
+from .core.problem import Problem as Problem
+from .core.result import Fit as Fit
+from .core.result import Status as Status
+from .core.setting import Setting as Setting
+from .estimators.classifier import SparseMLPClassifier as SparseMLPClassifier
+from .estimators.regressor import SparseMLPRegressor as SparseMLPRegressor
+from .experiments.store import load_rows as load_rows
+from .methods._base import Method as Method
+from .methods._base import find_method as find_method
+from .methods._base import list_methods as list_methods
+from .nn.masking import finalize as finalize
+from .nn.masking import prune as prune
+from .nn.masking import sparsify as sparsify
+from .nn.overview import summary as summary
+from .nn.pruner import Pruner as Pruner
+from .predictor.columns import Column as Column
+from .predictor.predictor import Predictor as Predictor
+from .tasks._base import Task as Task
+from .tasks._base import find_task as find_task
+from .tasks._base import list_tasks as list_tasks
+
+__version__: str

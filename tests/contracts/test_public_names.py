@@ -1,0 +1,65 @@
+"""What is public is listed, found by completion and type checkers, and never changes unasked."""
+
+import subprocess
+import sys
+
+import pytest
+
+import sparsefit
+
+# A name that goes from here breaks somebody's code: see docs/public_interface.md first.
+PUBLIC = {
+    "Column", "DataError", "Fit", "Layer", "Method", "Network", "OptionError", "ParameterError",
+    "Predictor", "Problem", "Pruner", "Setting", "SparseMLPClassifier", "SparseMLPRegressor",
+    "SparsefitError", "Status", "Task", "export", "finalize", "find_method", "find_task",
+    "list_methods", "list_tasks", "load_rows", "nn", "prune", "report", "sparsify", "summary",
+}  # fmt: skip
+
+
+def test_the_public_names_are_these_and_each_of_them_is_there():
+    assert set(dir(sparsefit)) == PUBLIC
+    assert set(sparsefit.__all__) == PUBLIC | {"__version__"}
+    for name in PUBLIC:
+        assert getattr(sparsefit, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "nearest"),
+    [
+        (sparsefit, "SparseMLPRegresor", "SparseMLPRegressor"),
+        (sparsefit, "find_methods", "find_method"),
+        (sparsefit.nn, "HardTopk", "HardTopK"),
+    ],
+)
+def test_a_misspelt_name_gets_a_near_match(package, name, nearest):
+    with pytest.raises(AttributeError, match=f"no '{name}' .did you mean '{nearest}'"):
+        getattr(package, name)
+    with pytest.raises(AttributeError, match=r"has no 'zzz'$"):
+        package.zzz  # noqa: B018
+
+
+def test_type_checkers_see_the_estimators(tmp_path):
+    file = tmp_path / "user.py"
+    file.write_text(
+        "import sparsefit\n"
+        "reveal_type(sparsefit.SparseMLPRegressor)\n"
+        "reveal_type(sparsefit.Setting().hidden)\n"
+        "sparsefit.SparseMLPClassifier(nnzz=3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", "--ignore-missing-imports",
+         "--cache-dir", str(tmp_path), str(file)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "sparsefit.estimators.regressor.SparseMLPRegressor" in done.stdout
+    assert 'Revealed type is "int"' in done.stdout.replace("builtins.", "")
+    assert 'Unexpected keyword argument "nnzz"' in done.stdout
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys, sparsefit; dir(sparsefit); sparsefit.Setting, sparsefit.SparsefitError; "
+        "print([m for m in ('torch', 'numpy', 'scipy', 'sklearn', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
