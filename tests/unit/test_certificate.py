@@ -8,7 +8,8 @@ from sparsefit.core.problem import Problem
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton.certificate import certify
-from sparsefit.gauss_newton.levenberg_marquardt import refit
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 from sparsefit.methods.splice import Splice
 
@@ -29,23 +30,25 @@ def summed(*units):
 
 def test_at_the_truth_every_exchange_costs():
     X, y = rows_and_targets()
-    found = certify(summed([1, -1, 0, 0, 0], [0, 0, 1, 0, 0]), RowBlocks(X, dtype=torch.float64), y)
+    found = certify(
+        summed([1, -1, 0, 0, 0], [0, 0, 1, 0, 0]), Objective(RowBlocks(X, dtype=torch.float64), y)
+    )
     assert found.swap_change > 0.01
     assert found.fresh_change > 0.01
 
 
 def test_a_wrong_weight_is_known_by_the_swap_that_mends_it():
     X, y = rows_and_targets()
-    rows = RowBlocks(X, dtype=torch.float64)
-    wrong = refit(summed([1, 0, 0, 1, 0], [0, 0, 1, 0, 0]), rows, y, steps=20).net
-    assert certify(wrong, rows, y).swap_change < -0.01
+    objective = Objective(RowBlocks(X, dtype=torch.float64), y)
+    wrong = levenberg_marquardt(summed([1, 0, 0, 1, 0], [0, 0, 1, 0, 0]), objective, steps=20).net
+    assert certify(wrong, objective).swap_change < -0.01
 
 
 def test_a_missing_unit_is_known_by_its_fresh_gate():
     X, y = rows_and_targets()
-    rows = RowBlocks(X, dtype=torch.float64)
-    lacking = refit(summed([1, -1, 0, 0.001, 0]), rows, y, steps=20).net
-    assert certify(lacking, rows, y).fresh_change < -0.01
+    objective = Objective(RowBlocks(X, dtype=torch.float64), y)
+    lacking = levenberg_marquardt(summed([1, -1, 0, 0.001, 0]), objective, steps=20).net
+    assert certify(lacking, objective).fresh_change < -0.01
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])

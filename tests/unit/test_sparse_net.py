@@ -10,7 +10,8 @@ import torch
 from sparsefit.core import row_blocks as rows_module
 from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.row_blocks import RowBlocks
-from sparsefit.gauss_newton import sparse_net
+from sparsefit.gauss_newton import objective as objective_module
+from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 N, D = 60, 5
@@ -76,7 +77,7 @@ def dense_outputs(net, values, X):
     for edges in net.hidden:
         a = torch.relu(a @ matrix(edges, next(parts)))
     readout = net.readout.dense().T if net.fused else matrix(net.readout, next(parts))
-    return (a @ readout + X @ matrix(net.linear, next(parts))).T
+    return (a @ readout + X @ matrix(net.skip, next(parts))).T
 
 
 @pytest.fixture(params=CASES)
@@ -86,17 +87,17 @@ def case(request):
 
 @pytest.mark.parametrize("width", [1, 64])
 def test_outputs_and_gauss_newton_equations_are_those_of_autograd(case, width, monkeypatch):
-    monkeypatch.setattr(sparse_net, "_LEAST_WIDTH", width)
+    monkeypatch.setattr(objective_module, "_LEAST_WIDTH", width)
     net = network(case)
     rows, y = data(net.n_outputs)
     X = torch.from_numpy(rows.X)
     torch.testing.assert_close(outputs(net, rows), dense_outputs(net, net.values, X))
-    torch.testing.assert_close(net.residuals(rows, y), outputs(net, rows) - y)
+    torch.testing.assert_close(Objective(rows, y).residuals(net), outputs(net, rows) - y)
     jacobian = torch.autograd.functional.jacobian(
         lambda values: dense_outputs(net, values, X).ravel(), net.values
     )
     residual = (outputs(net, rows) - y).ravel()
-    gram, gradient, total = net.normal_equations(rows, y)
+    gram, gradient, total = Objective(rows, y).equations(net)
     torch.testing.assert_close(gram, jacobian.T @ jacobian)
     torch.testing.assert_close(gradient, jacobian.T @ residual)
     assert total == pytest.approx(float(residual @ residual))
@@ -134,7 +135,7 @@ def test_gauss_newton_equations_of_every_loss_are_those_of_autograd(case, loss):
         lambda values: dense_outputs(net, values, X).ravel(), net.values
     )
     H = torch.autograd.functional.hessian(lambda flat: loss_of(flat.view_as(z)), z.ravel())
-    gram, gradient, total = net.normal_equations(rows, y, datafit)
+    gram, gradient, total = Objective(rows, y, datafit).equations(net)
     torch.testing.assert_close(gram, J.T @ H @ J)
     torch.testing.assert_close(
         gradient,
@@ -148,12 +149,12 @@ def test_gauss_newton_equations_of_every_loss_are_those_of_autograd(case, loss):
 def test_blocks_of_rows_make_no_difference(case, monkeypatch):
     net = network(case)
     whole, y = data(net.n_outputs)
-    expected = [*net.normal_equations(whole, y), net.residuals(whole, y)]
+    expected = [*Objective(whole, y).equations(net), Objective(whole, y).residuals(net)]
     monkeypatch.setattr(rows_module, "ROWS_PER_TILE", 7)
     cut, _ = data(net.n_outputs)
     assert len(cut.blocks) == 9
     for one, other in zip(
-        expected, [*net.normal_equations(cut, y), net.residuals(cut, y)], strict=True
+        expected, [*Objective(cut, y).equations(net), Objective(cut, y).residuals(net)], strict=True
     ):
         torch.testing.assert_close(one, other)
 
@@ -173,7 +174,7 @@ def test_balancing_leaves_the_outputs_and_makes_norms_agree(case):
 def test_scalings_are_all_null_directions(case):
     net = network(case)
     rows, y = data(net.n_outputs, n=400)
-    gram, gradient, _ = net.normal_equations(rows, y)
+    gram, gradient, _ = Objective(rows, y).equations(net)
     free = net.scalings()
     scalable = net.hidden[:-1] if net.fused else net.hidden
     assert free.shape[1] == sum(edges.n_targets for edges in scalable)
@@ -216,16 +217,16 @@ def test_idle_units_go_layer_by_layer():
     block = torch.randn(3, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(small.forward(block).outputs, net.forward(block).outputs)
     nothing = replace(net, readout=net.readout.emptied()).without_idle_units()
-    assert (nothing.n_units, nothing.n_weights) == (0, 0)
+    assert (nothing.n_units, nothing.nnz) == (0, 0)
     assert not nothing.forward(block).outputs.any()
 
 
 def test_weights_are_counted_without_a_free_linear_term():
     net = network("three outputs with a linear term")
-    assert net.n_weights == net.hidden[0].nnz + net.readout.nnz
-    assert replace(net, linear_counts=True).n_weights == len(net.values)
+    assert net.nnz == net.hidden[0].nnz + net.readout.nnz
+    assert replace(net, skip_counts=True).nnz == len(net.values)
     fused = network("fused with a linear term")
-    assert fused.n_weights == fused.hidden[0].nnz
+    assert fused.nnz == fused.hidden[0].nnz
     assert network("two layers, three outputs").n_units == 6
 
 

@@ -11,7 +11,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting
-from sparsefit.gauss_newton.levenberg_marquardt import Refit
+from sparsefit.gauss_newton.levenberg_marquardt import Minimum
 from sparsefit.gauss_newton.recovery import Recovery
 from sparsefit.methods import find_method
 from sparsefit.methods.splice import Splice
@@ -164,9 +164,10 @@ def test_each_budget_has_its_own_time(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     run = Recovery.run
 
-    def spy(self, rows, y, init):
-        deadlines.append(self.deadline)
-        return run(replace(self, deadline=float("inf")), rows, y, init)
+    def spy(self, objective, init):
+        deadlines.append(self.effort.deadline)
+        effort = replace(self.effort, deadline=float("inf"))
+        return run(replace(self, effort=effort), objective, init)
 
     monkeypatch.setattr(Recovery, "run", spy)
     monkeypatch.setattr(
@@ -183,9 +184,9 @@ def test_a_warm_path_goes_down_from_the_larger_budgets(monkeypatch):
     budgets, asked = [6, 12, 9], []
     run = Recovery.run
 
-    def spy(self, rows, y, init):
-        asked.append((self.nnz, None if init is None else init.n_weights))
-        return run(self, rows, y, init)
+    def spy(self, objective, init):
+        asked.append((self.nnz, None if init is None else init.nnz))
+        return run(self, objective, init)
 
     monkeypatch.setattr(Recovery, "run", spy)
     options = QUICK | {"restarts": 0}
@@ -206,9 +207,9 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
 
     def attempt(self, phase, number):
         attempts.append(number)
-        net = self._start(phase.rows, phase.y, 0, linear=False)
+        net = self._start(phase.objective, 0, skip=False)
         net = phase.contract(net).net
-        return Refit(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
+        return Minimum(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
 
     monkeypatch.setattr(Recovery, "_attempt", attempt)
     problem, _, _ = planted("one output", 0)

@@ -9,14 +9,15 @@ import torch
 
 from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.row_blocks import RowBlocks
-from sparsefit.gauss_newton.elimination import drop_unproven
-from sparsefit.gauss_newton.growth import expand, slopes
-from sparsefit.gauss_newton.levenberg_marquardt import mean_square, refit
+from sparsefit.gauss_newton.elimination import eliminate_by_risk
+from sparsefit.gauss_newton.growth import expand
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.relaxed import RelaxedStart, relaxed_start
-from sparsefit.gauss_newton.signs import resolve_signs, with_linear_pairs
+from sparsefit.gauss_newton.signs import resolve_signs, with_skip_as_pairs
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 from sparsefit.gauss_newton.splits import merge, mirror, split
-from sparsefit.gauss_newton.surgeon import contract, remove, slack
+from sparsefit.gauss_newton.surgeon import Stages, contract, remove, slack
 from tests.unit.test_sparse_net import CASES, D, data, dense_outputs, draw, network, outputs
 
 FUSED = [name for name, (widths, *_) in CASES.items() if len(widths) == 1 and "fused" in name]
@@ -57,7 +58,7 @@ def test_refit_of_summed_units_is_least_squares_on_its_patterns(case):
     net = network(case)
     rows, y = planted(net)
     y = y + 0.001 * draw(*y.shape, seed=8, density=2)
-    found = refit(shaken(net, 0.02), rows, y, steps=60).net
+    found = levenberg_marquardt(shaken(net, 0.02), Objective(rows, y), steps=60).net
     expected = torch.linalg.lstsq(jacobian(found, rows), y.ravel()[:, None]).solution[:, 0]
     torch.testing.assert_close(found.values, expected, rtol=1e-6, atol=1e-8)
 
@@ -67,8 +68,8 @@ def test_refit_gets_to_a_planted_network(case):
     net = network(case)
     rows, y = planted(net)
     start = shaken(net, 0.02)
-    result = refit(start, rows, y, steps=40)
-    assert mean_square(start, rows, y) > 1e-5
+    result = levenberg_marquardt(start, Objective(rows, y), steps=40)
+    assert Objective(rows, y).value(start) > 1e-5
     assert result.loss < 1e-24
     assert result.net.hidden[0].nnz == net.hidden[0].nnz
 
@@ -77,16 +78,18 @@ def test_refit_gets_to_a_planted_network(case):
 def test_refit_never_raises_the_loss_and_tells_it(case):
     net = network(case)
     rows, y = data(net.n_outputs, n=80)
-    losses = [mean_square(net, rows, y)]
+    losses = [Objective(rows, y).value(net)]
     for steps in range(5):
-        result = refit(net, rows, y, steps=steps)
-        assert result.loss == pytest.approx(mean_square(result.net, rows, y), rel=1e-9)
+        result = levenberg_marquardt(net, Objective(rows, y), steps=steps)
+        assert result.loss == pytest.approx(Objective(rows, y).value(result.net), rel=1e-9)
         assert result.n_steps <= steps
         losses.append(result.loss)
     assert all(after <= before * (1 + 1e-9) for before, after in itertools.pairwise(losses))
     assert losses[-1] < 0.95 * losses[0]
-    assert refit(net, rows, y, steps=9, enough=losses[0] * 1.01).n_steps == 0
-    assert refit(net, rows, y, steps=30, gain=0.99).n_steps == 1
+    assert (
+        levenberg_marquardt(net, Objective(rows, y), steps=9, enough=losses[0] * 1.01).n_steps == 0
+    )
+    assert levenberg_marquardt(net, Objective(rows, y), steps=30, gain=0.99).n_steps == 1
 
 
 # The surgeon
@@ -97,7 +100,7 @@ def test_removal_is_least_squares_with_the_weights_at_zero(case):
     net = network(case)
     rows, y = planted(net)
     y = y + 0.001 * draw(*y.shape, seed=8, density=2)
-    net = refit(net, rows, y, steps=60).net
+    net = levenberg_marquardt(net, Objective(rows, y), steps=60).net
     J = jacobian(net, rows)
     drop = torch.tensor([1, 4, 5])
     left = torch.tensor([at for at in range(len(net.values)) if at not in drop])
@@ -110,15 +113,15 @@ def test_removal_is_least_squares_with_the_weights_at_zero(case):
 def test_the_surgeon_drops_the_weight_whose_loss_is_cheapest_to_mend(seed):
     net = network("fused", seed)
     rows, y = planted(net)
-    J, n_weights = jacobian(net, rows), net.n_weights
+    J, n_params = jacobian(net, rows), net.nnz
     costs = []
-    for weight in range(n_weights):
-        left = [at for at in range(n_weights) if at != weight]
+    for weight in range(n_params):
+        left = [at for at in range(n_params) if at != weight]
         values = torch.linalg.lstsq(J[:, left], y.ravel()[:, None]).solution
         costs.append(float((J[:, left] @ values - y.ravel()[:, None]).square().sum()))
-    small = contract(net, rows, y, n_weights - 1, 6, refitted=lambda net: net)
+    small = contract(net, Objective(rows, y), n_params - 1, 6, Stages(refitted=lambda net: net))
     edges, best = net.hidden[0], int(np.argmin(costs))
-    kept = torch.arange(n_weights) != best
+    kept = torch.arange(n_params) != best
     assert torch.equal(small.hidden[0].source, edges.source[kept])
     assert torch.equal(small.hidden[0].target, edges.target[kept])
 
@@ -127,15 +130,15 @@ def test_the_surgeon_drops_the_weight_whose_loss_is_cheapest_to_mend(seed):
 @pytest.mark.parametrize("counts", [False, True])
 @pytest.mark.parametrize(("nnz", "max_units"), [(9, 6), (14, 3), (1, 6), (1000, 2)])
 def test_contraction_keeps_both_limits(case, counts, nnz, max_units):
-    net = replace(network(case), linear_counts=counts)
+    net = replace(network(case), skip_counts=counts)
     rows, y = data(net.n_outputs)
-    result = contract(net, rows, y, nnz, max_units)
-    assert result.n_weights <= nnz
+    result = contract(net, Objective(rows, y), nnz, max_units)
+    assert result.nnz <= nnz
     assert result.n_units <= max_units
     if net.fused and len(net.hidden) == 1 and max_units == 6:
-        assert result.n_weights == min(nnz, net.n_weights)
+        assert result.nnz == min(nnz, net.nnz)
     if not counts:
-        assert result.linear.nnz == net.linear.nnz
+        assert result.skip.nnz == net.skip.nnz
 
 
 def test_contraction_drops_what_was_added_to_a_planted_network():
@@ -143,10 +146,10 @@ def test_contraction_drops_what_was_added_to_a_planted_network():
     rows, y = planted(net)
     free = (net.hidden[0].dense().T == 0).nonzero(as_tuple=True)
     added = net.hidden[0].add(*free, 0.005 * torch.ones(len(free[0])).double())
-    result = contract(replace(net, hidden=(added,)), rows, y, net.n_weights, 6)
-    assert refit(result, rows, y, steps=20).loss < 1e-24
+    result = contract(replace(net, hidden=(added,)), Objective(rows, y), net.nnz, 6)
+    assert levenberg_marquardt(result, Objective(rows, y), steps=20).loss < 1e-24
     assert torch.equal(result.hidden[0].source, net.hidden[0].source)
-    within = contract(net, rows, y, net.n_weights, 6)
+    within = contract(net, Objective(rows, y), net.nnz, 6)
     assert torch.equal(within.values, net.values)
 
 
@@ -155,7 +158,7 @@ def test_of_equal_units_contraction_keeps_one_each():
     single = one_layer(torch.eye(D)[:4])
     rows, y = planted(single)
     double = one_layer(torch.cat([0.5 * torch.eye(D)[:4], 0.5 * torch.eye(D)[:4]]))
-    small = contract(double, rows, y, 4, 8)
+    small = contract(double, Objective(rows, y), 4, 8)
     assert sorted(small.hidden[0].source.tolist()) == [0, 1, 2, 3]
 
 
@@ -173,7 +176,9 @@ def with_useless_weights(noise, n=2000):
     wide = wide + 1e-3 * (wide == 0)
     return (
         right,
-        refit(replace(right, hidden=(Edges.from_dense(wide),)), rows, y, steps=20),
+        levenberg_marquardt(
+            replace(right, hidden=(Edges.from_dense(wide),)), Objective(rows, y), steps=20
+        ),
         rows,
         y,
     )
@@ -181,16 +186,16 @@ def with_useless_weights(noise, n=2000):
 
 def test_weights_that_noise_explains_are_dropped():
     right, wide, rows, y = with_useless_weights(0.1)
-    proven = drop_unproven(wide, rows, y)
+    proven = eliminate_by_risk(wide, Objective(rows, y))
     assert torch.equal(proven.net.hidden[0].source, right.hidden[0].source)
     assert torch.equal(proven.net.hidden[0].target, right.hidden[0].target)
-    assert proven.loss == pytest.approx(mean_square(proven.net, rows, y))
+    assert proven.loss == pytest.approx(Objective(rows, y).value(proven.net))
 
 
-def test_proven_weights_stay():
+def test_proven_params_stay():
     right, _, rows, y = with_useless_weights(0.1)
-    fitted = refit(right, rows, y, steps=20)
-    assert drop_unproven(fitted, rows, y).net is fitted.net
+    fitted = levenberg_marquardt(right, Objective(rows, y), steps=20)
+    assert eliminate_by_risk(fitted, Objective(rows, y)).net is fitted.net
 
 
 # Growth
@@ -205,12 +210,12 @@ def full(edges):
 
 @pytest.mark.parametrize("loss", DATAFITS)
 def test_slopes_of_every_loss_are_those_of_its_gauss_newton_equations(loss):
-    net = replace(network("three outputs"), linear_counts=True)
+    net = replace(network("three outputs"), skip_counts=True)
     datafit, rows = DATAFITS[loss](), data(3)[0]
     y = torch.eye(3).double()[torch.arange(rows.n) % 3].T
     whole = net.with_trained([full(edges) for edges in net.trained])
-    gram, gradient, _ = whole.normal_equations(rows, y, datafit)
-    live, _ = slopes(net, rows, y, datafit)
+    gram, gradient, _ = Objective(rows, y, datafit).equations(whole)
+    live, _ = Objective(rows, y, datafit).slopes(net)
     torch.testing.assert_close(torch.cat([slope.gradient.ravel() for slope in live]), gradient)
     torch.testing.assert_close(
         torch.cat([slope.curvature.ravel() for slope in live]), gram.diagonal()
@@ -220,13 +225,13 @@ def test_slopes_of_every_loss_are_those_of_its_gauss_newton_equations(loss):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("counts", [False, True])
 def test_slopes_of_weights_between_live_units(case, counts):
-    net = replace(network(case), linear_counts=counts)
+    net = replace(network(case), skip_counts=counts)
     rows, y = data(net.n_outputs)
-    live, _ = slopes(net, rows, y)
+    live, _ = Objective(rows, y).slopes(net)
     whole = net.with_trained([full(edges) for edges in net.trained])
     J = jacobian(whole, rows)
     expected = [
-        (J.T @ net.residuals(rows, y).ravel()).split([e.nnz for e in whole.trained]),
+        (J.T @ Objective(rows, y).residuals(net).ravel()).split([e.nnz for e in whole.trained]),
         J.square().sum(dim=0).split([e.nnz for e in whole.trained]),
     ]
     assert len(live) == len(net.trained) - (not counts)
@@ -239,7 +244,7 @@ def test_slopes_of_weights_between_live_units(case, counts):
 def test_slopes_of_fresh_units(case):
     net = network(case)
     rows, y = data(net.n_outputs)
-    for number, slope in enumerate(slopes(net, rows, y)[1]):
+    for number, slope in enumerate(Objective(rows, y).slopes(net)[1]):
         layers = [*net.hidden, net.readout]
         into, behind = layers[number : number + 2]
         signs = [1.0, -1.0] if number == 0 else [1.0]
@@ -250,23 +255,23 @@ def test_slopes_of_fresh_units(case):
         # All fresh units at once, which feed everything behind them by weights of zero.
         wider = replace(into, n_targets=n_units).add(source, unit, sign.double())
         layers[number : number + 2] = wider, full(replace(behind, n_sources=n_units))
-        wide = SparseNet(tuple(layers[:-1]), layers[-1], net.linear, False)
+        wide = SparseNet(tuple(layers[:-1]), layers[-1], net.skip, False)
         J = jacobian(wide, rows).split([edges.nnz for edges in wide.trained], dim=1)[number + 1]
         J = J[:, layers[number + 1].source >= into.n_targets]
-        gradient = J.T @ net.residuals(rows, y).ravel()
+        gradient = J.T @ Objective(rows, y).residuals(net).ravel()
         torch.testing.assert_close(slope.gradient.ravel(), gradient)
         torch.testing.assert_close(slope.curvature.ravel(), J.square().sum(dim=0))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_expansion_adds_the_weights_of_largest_gain_at_zero(case):
-    net = replace(network(case), linear_counts=True)
+    net = replace(network(case), skip_counts=True)
     rows, y = data(net.n_outputs)
-    wide = expand(net, rows, y, 5, 0)
+    wide = expand(net, Objective(rows, y), 5, 0)
     torch.testing.assert_close(outputs(wide, rows), outputs(net, rows))
     gains, added = [], []
     for before, after, slope in zip(
-        net.trained, wide.trained, slopes(net, rows, y)[0], strict=True
+        net.trained, wide.trained, Objective(rows, y).slopes(net)[0], strict=True
     ):
         absent = before.dense() == 0
         places = torch.zeros_like(absent)
@@ -279,12 +284,12 @@ def test_expansion_adds_the_weights_of_largest_gain_at_zero(case):
 
 
 def test_expansion_leaves_the_linear_term_of_early_inputs_alone():
-    net = replace(network("three outputs"), linear_counts=True)
+    net = replace(network("three outputs"), skip_counts=True)
     rows, y = data(3)
-    wide = expand(net, rows, y, 1000, 0, first_linear=D - 1)
-    added = set(wide.linear.source.tolist()) - set(net.linear.source.tolist())
-    assert added == {D - 1} - set(net.linear.source.tolist())
-    assert wide.linear.nnz > net.linear.nnz
+    wide = expand(net, Objective(rows, y), 1000, 0, first_skip=D - 1)
+    added = set(wide.skip.source.tolist()) - set(net.skip.source.tolist())
+    assert added == {D - 1} - set(net.skip.source.tolist())
+    assert wide.skip.nnz > net.skip.nnz
 
 
 def test_a_ridge_keeps_expansion_from_inputs_that_one_row_shows():
@@ -293,11 +298,12 @@ def test_a_ridge_keeps_expansion_from_inputs_that_one_row_shows():
     X[7, 0], X[7, 4] = 1, 1e-3
     net = one_layer(torch.eye(D)[:1])
     rows = RowBlocks(X, dtype=torch.float64)
-    y = net.residuals(rows, torch.zeros(1, 400).double())
+    y = Objective(rows, torch.zeros(1, 400).double()).residuals(net)
     y += 0.3 * torch.from_numpy(X[:, 1]) * (torch.from_numpy(X[:, 0]) > 0)
     y[0, 7] += 5
     plain, damped = (
-        expand(net, rows, y, 1, 0, ridge=ridge).hidden[0].source.tolist() for ridge in (0.0, 0.01)
+        expand(net, Objective(rows, y), 1, 0, ridge=ridge).hidden[0].source.tolist()
+        for ridge in (0.0, 0.01)
     )
     assert (plain, damped) == ([0, 4], [0, 1])
 
@@ -308,9 +314,9 @@ def test_expansion_finds_a_missing_unit_with_one_input(case, sign):
     net = network(case)
     rows, y = planted(net)
     y[-1] += 3 * (sign * torch.from_numpy(rows.X)[:, 2]).clamp(min=0)
-    wide = expand(net, rows, y, 1, 1)
+    wide = expand(net, Objective(rows, y), 1, 1)
     assert wide.n_units == net.n_units + 1
-    assert mean_square(wide, rows, y) < 1e-24
+    assert Objective(rows, y).value(wide) < 1e-24
 
 
 def test_a_plain_sum_gets_no_negative_units():
@@ -318,7 +324,7 @@ def test_a_plain_sum_gets_no_negative_units():
     rows, y = planted(net)
     x = torch.from_numpy(rows.X)[:, 4]
     y = y - 3 * x.clamp(min=0) + 2 * (-x).clamp(min=0)
-    added = expand(net, rows, y, 4, 1).hidden[0]
+    added = expand(net, Objective(rows, y), 4, 1).hidden[0]
     is_fresh = added.target == 2
     assert added.source[is_fresh].tolist() == [4]
     assert added.values[is_fresh].tolist() == pytest.approx([-2])
@@ -337,7 +343,7 @@ def test_merging_parallel_and_opposite_units_leaves_the_outputs(readout, mirrore
     rows, y = planted(net)
     merged = merge(net, 0.999, mirrored=mirrored)
     assert merged.n_units == n_units
-    assert (merged.linear.nnz > 0) == mirrored
+    assert (merged.skip.nnz > 0) == mirrored
     torch.testing.assert_close(outputs(merged, rows), y)
 
 
@@ -360,13 +366,13 @@ def test_a_pair_fitted_by_one_unit_is_split(readout):
     truth = one_layer([one, two], None if readout is None else readout * 2)
     rows, y = planted(truth, n=1000)
     middle = one_layer([[2.0, 0.8, 0, 0, -2]], readout)
-    middle = refit(middle, rows, y, steps=20).net
-    parted = split(middle, rows, y, 5)
+    middle = levenberg_marquardt(middle, Objective(rows, y), steps=20).net
+    parted = split(middle, Objective(rows, y), 5)
     assert parted.n_units == 2
-    assert mean_square(parted, rows, y) < 0.5 * mean_square(middle, rows, y)
-    exact = refit(parted, rows, y, steps=40)
+    assert Objective(rows, y).value(parted) < 0.5 * Objective(rows, y).value(middle)
+    exact = levenberg_marquardt(parted, Objective(rows, y), steps=40)
     assert exact.loss < 1e-20
-    assert split(exact.net, rows, outputs(exact.net, rows), 5) is exact.net
+    assert split(exact.net, Objective(rows, outputs(exact.net, rows)), 5) is exact.net
 
 
 @pytest.mark.parametrize("readout", [None, draw(3, 2, density=2)])
@@ -375,9 +381,9 @@ def test_a_missing_mirror_image_is_found(readout):
     net = one_layer(weights, readout)
     rows, y = planted(net)
     y[-1] += 2 * (-torch.from_numpy(rows.X) @ weights[1]).clamp(min=0)
-    wide = mirror(net, rows, y, 1)
+    wide = mirror(net, Objective(rows, y), 1)
     assert wide.n_units == 4
-    assert mean_square(wide, rows, y) < 1e-24
+    assert Objective(rows, y).value(wide) < 1e-24
 
 
 # Signs
@@ -401,7 +407,7 @@ def test_random_flips_are_undone(seed, n_outputs):
     found = resolve_signs(turned(weights, readout, flips))
     ours, expected = (sorted(part.tolist()) for part in (found.hidden[0].dense(), weights))
     np.testing.assert_allclose(ours, expected, atol=1e-10)
-    assert float(found.linear.values.abs().sum()) < 1e-10
+    assert float(found.skip.values.abs().sum()) < 1e-10
 
 
 def test_a_summed_unit_with_one_input_may_become_two():
@@ -413,10 +419,10 @@ def test_a_summed_unit_with_one_input_may_become_two():
     net = turned(weights, None, torch.tensor([False, True, False, True]))
     net = replace(
         net,
-        linear=net.linear.add(torch.tensor([0]), torch.tensor([0]), torch.tensor([-1.0]).double()),
+        skip=net.skip.add(torch.tensor([0]), torch.tensor([0]), torch.tensor([-1.0]).double()),
     )
     found = resolve_signs(net)
-    assert float(found.linear.values.abs().sum()) < 1e-10
+    assert float(found.skip.values.abs().sum()) < 1e-10
     ours, expected = (sorted(n.hidden[0].dense().tolist()) for n in (found, truth))
     np.testing.assert_allclose(ours, expected, atol=1e-10)
 
@@ -427,7 +433,7 @@ def test_units_with_one_input_take_up_their_row_of_the_linear_term():
     net = one_layer(weights, [[1.0, 2.0], [-1.0, 1.0]], linear)
     rows = RowBlocks(np.random.default_rng(0).normal(size=(50, 3)), dtype=torch.float64)
     found = resolve_signs(net)
-    assert found.linear.nnz == 0
+    assert found.skip.nnz == 0
     torch.testing.assert_close(outputs(found, rows), outputs(net, rows))
 
 
@@ -440,11 +446,11 @@ def test_without_units_there_is_nothing_to_turn_around():
 def test_the_linear_term_is_a_pair_of_units_an_output():
     net = network("three outputs with a linear term")
     rows, y = planted(net)
-    found = with_linear_pairs(net, 1000)
-    assert found.linear.nnz == 0
+    found = with_skip_as_pairs(net, 1000)
+    assert found.skip.nnz == 0
     assert found.n_units == net.n_units + 6
     torch.testing.assert_close(outputs(found, rows), y)
-    few = with_linear_pairs(net, 2)
+    few = with_skip_as_pairs(net, 2)
     assert few.hidden[0].nnz == net.hidden[0].nnz + 4
 
 
@@ -453,7 +459,8 @@ def test_the_linear_term_is_a_pair_of_units_an_output():
 
 def start(rows, y, seed=0, **how):
     how = {"steps": 150, "batch": 64} | how
-    return relaxed_start(rows, y, [7], 10, seed, RelaxedStart(**how), fused=len(y) == 1)
+    how = RelaxedStart(fused=len(y) == 1, **how)
+    return relaxed_start(Objective(rows, y), [7], 10, seed, how)
 
 
 @pytest.mark.parametrize("case", ["fused", "three outputs"])
@@ -466,8 +473,8 @@ def test_the_start_depends_on_its_seed_alone(case):
     torch.manual_seed(2)
     assert torch.equal(start(rows, y).values, one.values)
     assert not torch.equal(start(rows, y, seed=1).hidden[0].values, one.hidden[0].values)
-    assert mean_square(one, rows, y) < 0.1 * float(y.var())
-    assert start(rows, y, linear=False).linear.nnz == 0
+    assert Objective(rows, y).value(one) < 0.1 * float(y.var())
+    assert start(rows, y, skip=False).skip.nnz == 0
 
 
 @pytest.mark.parametrize("case", ["fused", "three outputs"])
@@ -481,10 +488,10 @@ def test_the_start_does_not_depend_on_the_scale_of_the_data(case):
 @pytest.mark.parametrize("n_outputs", [1, 2])
 def test_a_start_beyond_the_memory_comes_in_blocks_of_units(n_outputs):
     rows, y = data(n_outputs)
-    how = RelaxedStart(steps=200, penalty=0.0)
 
     def start_in(room):
-        return relaxed_start(rows, y, [7], 10, 0, how, fused=n_outputs == 1, room=room)
+        how = RelaxedStart(fused=n_outputs == 1, steps=200, penalty=0.0, room=room)
+        return relaxed_start(Objective(rows, y), [7], 10, 0, how)
 
     blocks, whole = start_in(3 * D), start_in(7 * D)
     assert whole.n_units == 7
@@ -492,11 +499,11 @@ def test_a_start_beyond_the_memory_comes_in_blocks_of_units(n_outputs):
     assert blocks.n_units <= 7
     assert blocks.hidden[0].nnz <= 3 * D // 2
     empty = blocks.keep(torch.zeros(len(blocks.values), dtype=torch.bool))
-    assert mean_square(blocks, rows, y) < mean_square(empty, rows, y)
+    assert Objective(rows, y).value(blocks) < Objective(rows, y).value(empty)
 
 
 def test_deeper_starts_are_as_wide_as_there_is_room_for():
     rows, y = data(2)
-    how = RelaxedStart(steps=1)
-    net = relaxed_start(rows, y, [7, 7], 10, 0, how, fused=False, room=3 * D)
+    how = RelaxedStart(fused=False, steps=1, room=3 * D)
+    net = relaxed_start(Objective(rows, y), [7, 7], 10, 0, how)
     assert [edges.n_targets for edges in net.hidden] == [3, 3]

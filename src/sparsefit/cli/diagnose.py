@@ -189,9 +189,9 @@ def _recovery(recovery: Facts | None) -> dict[str, str]:
 def _stability(stability: Facts | None) -> dict[str, str]:
     if stability is None:
         return {}
-    n_weights = len(stability["weights"])
+    n_found = len(stability["weights"])
     lines = {
-        "weights found again": f"{stability['always']} of {n_weights} in all "
+        "weights found again": f"{stability['always']} of {n_found} in all "
         f"{stability['resamples']} resamples; share {_listed(stability['found'])}"
     }
     for name in ("recall", "precision", "jaccard"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +14,18 @@ class Datafit(Protocol):
     """A smooth convex function of the outputs z, separable over rows.
 
     All take z and y of one shape, (n,) or (n, k).
+
+    Attributes
+    ----------
+    has_unit_curvature : bool
+        Whether the second derivative by z is the identity on every row.
+    takes_weighted_rows : bool
+        Whether rows and targets times sqrt(w) give the loss times w, for networks of which
+        f(c x) = c f(x).
     """
+
+    has_unit_curvature: ClassVar[bool]
+    takes_weighted_rows: ClassVar[bool]
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the sum over rows, a scalar."""
@@ -44,6 +55,9 @@ class Squared:
     2.5
     """
 
+    has_unit_curvature: ClassVar[bool] = True
+    takes_weighted_rows: ClassVar[bool] = True
+
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return 1/2 ||z - y||^2."""
         return 0.5 * (z - y).square().sum()
@@ -65,6 +79,9 @@ class Squared:
         return z
 
 
+SQUARED = Squared()
+
+
 class Huber:
     """Half the squares of residuals up to 1, and of larger ones |z - y| - 1/2.
 
@@ -73,6 +90,9 @@ class Huber:
     >>> Huber().value(torch.tensor([0.5, 3.0]), torch.tensor([0.0, 0.0])).item()
     2.625
     """
+
+    has_unit_curvature: ClassVar[bool] = False
+    takes_weighted_rows: ClassVar[bool] = False
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the loss."""
@@ -105,6 +125,9 @@ class Logistic:
     -0.5
     """
 
+    has_unit_curvature: ClassVar[bool] = False
+    takes_weighted_rows: ClassVar[bool] = False
+
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the log loss."""
         return functional.binary_cross_entropy_with_logits(z, y, reduction="sum")
@@ -136,6 +159,9 @@ class Softmax:
     >>> Softmax().predict(torch.zeros(1, 2)).tolist()
     [[0.5, 0.5]]
     """
+
+    has_unit_curvature: ClassVar[bool] = False
+    takes_weighted_rows: ClassVar[bool] = False
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the cross-entropy."""

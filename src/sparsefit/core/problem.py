@@ -65,6 +65,14 @@ class Problem:
     image_shape: tuple[int, ...] = ()
     info: dict[str, Any] = field(default_factory=dict)
     sample_weight: np.ndarray | None = None
+    # What a solver made of these very rows, so that it need not be made again; never copied.
+    layouts: dict[tuple[Any, ...], Any] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be made again."""
+        return {**self.__dict__, "layouts": {}}
 
     def __post_init__(self) -> None:
         """Refuse numbers that no method can use."""

@@ -11,3 +11,4 @@ from .trainer import PROTOCOLS as PROTOCOLS
 from .trainer import Protocol as Protocol
 from .trainer import Trainer as Trainer
 from .trainer import mean_loss as mean_loss
+from .trainer import mean_loss_of as mean_loss_of

@@ -31,7 +31,7 @@ class SupportTraining:
     @property
     def net(self) -> SparseNet:
         """The present network of the trainer, on its support."""
-        return replace(from_network(self.trainer.net.to_network()).net, linear_counts=True)
+        return replace(from_network(self.trainer.net.to_network()).net, skip_counts=True)
 
     @property
     def problem(self) -> Problem:

@@ -217,7 +217,11 @@ def _mean_loss(problem: Problem, z: Tensor, y: Tensor, weight: Tensor | None) ->
 
 def mean_loss(network: Network, problem: Problem) -> float:
     """Return the mean loss of a network on the rows of a problem."""
-    z = torch.from_numpy(network.predict(problem.X))
+    return mean_loss_of(torch.from_numpy(network.predict(problem.X)), problem)
+
+
+def mean_loss_of(z: Tensor, problem: Problem) -> float:
+    """Return the mean loss of outputs z, (n, k), on the rows of a problem."""
     y = torch.from_numpy(problem.y)
     y = y if problem.loss == "softmax" else y.to(z.dtype)
     weight = problem.relative_weight

@@ -23,7 +23,7 @@ from sparsefit.core.problem import Loss, Problem
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
 from sparsefit.estimators._online import Online
 from sparsefit.estimators._search import Found, Search
-from sparsefit.estimators._validation import ALPHAS
+from sparsefit.estimators._validation import VALIDATION
 from sparsefit.methods import Method, find_method
 from sparsefit.methods.fisher_gmp import FisherPruning
 from sparsefit.methods.splice import Splice
@@ -194,7 +194,7 @@ class SparseMLP(BaseEstimator):
         n_folds = self._n_folds(problem, setting)
         method = self._method(problem, quick=n_folds > 0)
         method.check(problem)
-        automatic = ALPHAS if n_folds else (0.0,)
+        automatic = VALIDATION.alphas if n_folds else (0.0,)
         alphas = automatic if self.alpha == "auto" else (float(self.alpha),)
         with self._progress() as progress:
             setting = replace(setting, progress=progress)

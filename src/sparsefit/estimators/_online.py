@@ -12,15 +12,32 @@ from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton.conversion import from_network, to_network
-from sparsefit.gauss_newton.equations import as_rows
-from sparsefit.gauss_newton.levenberg_marquardt import Prior, refit
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective, Prior
 from sparsefit.gauss_newton.sparse_net import SparseNet
 
-# What rows say is kept as a matrix of so many rows and columns at most.
-MOST_WEIGHTS = 1000
-# Of many rows, so many say it for all.
-_MOST_ROWS = 20_000
-_STEPS = 20
+
+@dataclass(frozen=True)
+class OnlineProfile:
+    """Limits of what is kept of the rows so far.
+
+    Attributes
+    ----------
+    most_weights : int
+        What rows say is kept as a matrix of so many rows and columns at most: 8 MB.
+    most_rows : int
+        Of many rows, so many say it for all. Not tuned.
+    steps, gain : int, float
+        Levenberg-Marquardt steps for new rows, and when they stop. Not tuned.
+    """
+
+    most_weights: int = 1000
+    most_rows: int = 20_000
+    steps: int = 20
+    gain: float = 1e-6
+
+
+ONLINE = OnlineProfile()
 
 
 @dataclass(frozen=True)
@@ -65,24 +82,24 @@ class Online:
         net = from_network(network).net
         if free_constant:
             outputs = torch.arange(net.n_outputs)
-            constant = torch.full_like(outputs, net.linear.n_sources - 1)
+            constant = torch.full_like(outputs, net.skip.n_sources - 1)
             zeros = net.values.new_zeros(len(outputs))
-            linear = net.linear.add(constant, outputs, zeros)
-            net = replace(net, linear=linear, linear_counts=True, fused=False)
-        if net.n_weights > MOST_WEIGHTS:
+            linear = net.skip.add(constant, outputs, zeros)
+            net = replace(net, skip=linear, skip_counts=True, fused=False)
+        if net.nnz > ONLINE.most_weights:
             raise SparsefitError(
-                f"partial_fit takes networks of at most {MOST_WEIGHTS} weights, "
-                f"and this one has {net.n_weights}"
+                f"partial_fit takes networks of at most {ONLINE.most_weights} weights, "
+                f"and this one has {net.nnz}"
             )
         return cls(net, _information(net, problem, setting, total))
 
     def update(self, problem: Problem, setting: Setting, total: float) -> Online:
         """Return the state after more rows, whose weights sum to `total`."""
-        rows, y, datafit = as_rows(problem, setting)
-        prior = Prior(self.net.values, self.precision * (rows.n / total))
-        net = refit(
-            self.net, rows, y, steps=_STEPS, gain=1e-6, datafit=datafit, prior=prior
-        ).net  # fmt: skip
+        objective = Objective.of(problem, setting)
+        prior = Prior(self.net.values, self.precision * (objective.rows.n / total))
+        net = levenberg_marquardt(
+            self.net, replace(objective, prior=prior), steps=ONLINE.steps, gain=ONLINE.gain
+        ).net
         return Online(net, self.precision + _information(net, problem, setting, total))
 
     def network(self, setting: Setting) -> Network:
@@ -91,6 +108,5 @@ class Online:
 
 
 def _information(net: SparseNet, problem: Problem, setting: Setting, total: float) -> Tensor:
-    rows, y, datafit = as_rows(problem, setting, most=_MOST_ROWS)
-    gram, _, _ = net.normal_equations(rows, y, datafit)
-    return gram * (total / rows.n)
+    objective = Objective.of(problem, setting, most=ONLINE.most_rows)
+    return objective.equations(net).gram * (total / objective.rows.n)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,16 +13,40 @@ from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.estimators.lasso import lasso_supports
 from sparsefit.gauss_newton.conversion import from_network, to_network
-from sparsefit.gauss_newton.equations import as_rows
-from sparsefit.gauss_newton.levenberg_marquardt import refit
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
-from sparsefit.gauss_newton.surgeon import contract
+from sparsefit.gauss_newton.surgeon import Stages, contract
 
-# Of the surgeon, as a share of the mean curvature: on few rows the matrix is singular without.
-_LEAST_RIDGE = 1e-3
-_STEPS = 50
-# Of a linear model: its matrix of curvature has as many rows for each output.
-_MOST_INPUTS = 200
+
+@dataclass(frozen=True)
+class ShrinkingProfile:
+    """How networks are mended and cut to fewer weights.
+
+    Attributes
+    ----------
+    least_ridge : float
+        Of the surgeon, as a share of the mean curvature: on few rows the matrix is singular
+        without. Not tuned.
+    steps, gain : int, float
+        Of the refit with a ridge on all rows, and when it stops. Not tuned.
+    first_steps, steps_a_stage, steps_a_size : int
+        Levenberg-Marquardt steps at the start, after each stage of the surgeon, and for each size
+        that is kept. Not tuned.
+    most_inputs : int
+        Of a linear model: its matrix of curvature has as many rows for each output.
+    """
+
+    least_ridge: float = 1e-3
+    steps: int = 50
+    gain: float = 1e-5
+    first_steps: int = 20
+    steps_a_stage: int = 2
+    steps_a_size: int = 10
+    most_inputs: int = 200
+
+
+SHRINKING = ShrinkingProfile()
 
 
 def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: float) -> Network:
@@ -48,43 +71,47 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
     >>> with_ridge(line, problem, Setting(hidden=1), 1.0).predict(problem.X).round(4).tolist()
     [[0.5], [0.5]]
     """
-    rows, y, datafit = as_rows(problem, setting)
-    net = from_network(network, rows.dtype).net
-    result = refit(net, rows, y, steps=_STEPS, gain=1e-5, datafit=datafit, alpha=alpha)
-    return to_network(result.net, replace(setting, skip=network.skip is not None))
+    objective = replace(Objective.of(problem, setting), alpha=alpha)
+    net = from_network(network, objective.rows.dtype).net
+    steps, gain = SHRINKING.steps, SHRINKING.gain
+    net = levenberg_marquardt(net, objective, steps=steps, gain=gain).net
+    return to_network(net, replace(setting, skip=network.skip is not None))
 
 
 def shrink(
-    net: SparseNet, problem: Problem, setting: Setting, sizes: Sequence[int], alpha: float
-) -> Iterator[tuple[int, Network]]:
-    """Drop weights by the surgeon and refit the others with a ridge, size by size.
+    net: SparseNet, objective: Objective, max_units: int, sizes: Sequence[int]
+) -> Iterator[tuple[int, SparseNet]]:
+    """Drop weights by the surgeon and refit the others, size by size.
 
     Parameters
     ----------
     net : SparseNet
-    problem : Problem
-    setting : Setting
+    objective : Objective
+        Its ridge is also what the surgeon believes of weights.
+    max_units : int
+        Of each hidden layer.
     sizes : sequence of int
         Falling.
-    alpha : float
-        See `with_ridge`.
 
     Yields
     ------
     size : int
-    network : Network
+    net : SparseNet
         Of at most `size` nonzeros.
     """
-    rows, y, datafit = as_rows(problem, setting)
-    again = partial(refit, rows=rows, y=y, datafit=datafit, alpha=alpha)
-    net = again(net, steps=20, gain=1e-3).net
+
+    def refitted(net: SparseNet, steps: int, gain: float = 1e-3) -> SparseNet:
+        return levenberg_marquardt(net, objective, steps=steps, gain=gain).net
+
+    stages = Stages(
+        ridge=max(objective.alpha, SHRINKING.least_ridge),
+        refitted=lambda net: refitted(net, SHRINKING.steps_a_stage, 0.01),
+    )
+    net = refitted(net, SHRINKING.first_steps)
     for size in sizes:
-        net = contract(
-            net, rows, y, size, setting.hidden, datafit=datafit, ridge=max(alpha, _LEAST_RIDGE),
-            refitted=lambda net: again(net, steps=2, gain=0.01).net,
-        )  # fmt: skip
-        net = again(net, steps=10, gain=1e-3).net
-        yield size, to_network(net, setting)
+        net = contract(net, objective, size, max_units, stages)
+        net = refitted(net, SHRINKING.steps_a_size)
+        yield size, net
 
 
 def linear_start(problem: Problem, setting: Setting) -> SparseNet:
@@ -93,7 +120,7 @@ def linear_start(problem: Problem, setting: Setting) -> SparseNet:
     Of many inputs only those are kept that the lasso takes first.
     """
     d, k = problem.n_features, problem.n_outputs
-    inputs = np.arange(d) if d <= _MOST_INPUTS else _taken_first(problem)
+    inputs = np.arange(d) if d <= SHRINKING.most_inputs else _taken_first(problem)
     if setting.bias:
         inputs = np.append(inputs, d)
     d += setting.bias
@@ -105,7 +132,7 @@ def linear_start(problem: Problem, setting: Setting) -> SparseNet:
     )
     layers = (hidden, *[replace(hidden, n_sources=1)] * (setting.layers - 1))
     linear = Edges.build(source, target, values, d, k)
-    return SparseNet(layers, readout, linear, fused=False, linear_counts=True)
+    return SparseNet(layers, readout, linear, fused=False, skip_counts=True)
 
 
 def _taken_first(problem: Problem) -> np.ndarray:
@@ -116,4 +143,4 @@ def _taken_first(problem: Problem) -> np.ndarray:
     y = np.eye(problem.n_classes)[problem.y] if problem.loss == "softmax" else problem.y
     _, taken = lasso_supports(problem.X, y)
     sizes = taken.sum(axis=0)
-    return np.flatnonzero(taken[:, np.flatnonzero(sizes <= _MOST_INPUTS)[-1]])
+    return np.flatnonzero(taken[:, np.flatnonzero(sizes <= SHRINKING.most_inputs)[-1]])

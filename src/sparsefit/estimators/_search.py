@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from sparsefit import dense
+from sparsefit.core.exact import is_exact
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
@@ -20,12 +21,28 @@ from sparsefit.estimators._ridge import with_ridge
 from sparsefit.estimators._validation import Candidates, falling_sizes, validate
 from sparsefit.methods import Method
 
-# With more rows than these, networks are found on a draw of them, and refitted on all.
-_MOST_SEARCHED = 20_000
-# Mean square, relative to that of the targets, at which a network is exact.
-_EXACT = 1e-12
-# Budgets below the largest, each a third of the one before, that "auto" fits networks of.
-_N_BELOW, _LEAST_BELOW = 2, 5
+
+@dataclass(frozen=True)
+class SearchProfile:
+    """How networks are searched for.
+
+    Attributes
+    ----------
+    most_rows : int
+        With more rows than these, networks are found on a draw of them, and refitted on all
+        (docs/results.md, a million rows).
+    n_below, ratio, least_below : int
+        Budgets below the largest, each so many times smaller, and none below the least, that
+        "auto" fits networks of: a search of a large budget may miss a small network. Not tuned.
+    """
+
+    most_rows: int = 20_000
+    n_below: int = 2
+    ratio: int = 3
+    least_below: int = 5
+
+
+SEARCH = SearchProfile()
 
 
 class Found(NamedTuple):
@@ -78,8 +95,8 @@ class Search:
             return Found(self._empty(), [])
         if not self.n_folds:
             return Found(self._unvalidated(most), [])
-        below = (most // 3**at for at in range(1, _N_BELOW + 1))
-        fits = self._fits([most, *(nnz for nnz in below if nnz >= _LEAST_BELOW)])
+        below = (most // SEARCH.ratio**at for at in range(1, SEARCH.n_below + 1))
+        fits = self._fits([most, *(nnz for nnz in below if nnz >= SEARCH.least_below)])
         exact = self._fewest_exact(most, fits[most])
         if exact is not None:
             return Found(exact, [])
@@ -130,14 +147,14 @@ class Search:
     def _is_exact(self, fit: Fit) -> bool:
         if self.problem.loss != "squared":
             return False
-        mean_square = float(np.square(self.problem.y).mean())
-        return dense.mean_loss(fit.network, self.problem) <= _EXACT * mean_square
+        scale = float(np.square(self.problem.y).mean())
+        return is_exact(dense.mean_loss(fit.network, self.problem), scale)
 
     def _unvalidated(self, nnz: int) -> Fit:
         problem = few = self.problem
         if problem.loss == "squared":
             # Every step of a least squares search sees all rows: some of them do.
-            few = problem.sample(_MOST_SEARCHED, self.setting.seed)
+            few = problem.sample(SEARCH.most_rows, self.setting.seed)
         [(_, fit)] = self.method.path(few, [nnz], self.setting)
         setting, alpha = self.setting, self.alphas[0]
         if few is not problem:

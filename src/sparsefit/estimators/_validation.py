@@ -8,31 +8,60 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from sparsefit import dense
-from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit
+from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.estimators._ridge import linear_start, shrink
-from sparsefit.gauss_newton.conversion import from_network
+from sparsefit.gauss_newton.conversion import from_network, to_network
+from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.sparse_net import SparseNet
 from sparsefit.methods import Method
 
-# From one size to the next, and what weights may be drawn to zero by.
-_STEP = 2 / 3
-ALPHAS = (0.0001, 0.001, 0.01, 0.1)
+
+@dataclass(frozen=True)
+class ValidationProfile:
+    """What is compared on rows that are held out.
+
+    Attributes
+    ----------
+    step : float
+        From one size to the next. ``benchmarks/tables.py``: finer steps find sizes whose losses
+        differ by less than their standard errors.
+    alphas : tuple of float
+        Ridges to choose from, for inputs and targets of variance 1 (docs/results.md).
+    """
+
+    step: float = 2 / 3
+    alphas: tuple[float, ...] = (0.0001, 0.001, 0.01, 0.1)
+
+
+VALIDATION = ValidationProfile()
 
 
 class Key(NamedTuple):
-    """Where a candidate comes from: the network fitted with a budget, or a linear model at 0.
+    """Where a candidate comes from.
 
-    With its full size and alpha 0 it is the network as it was fitted.
+    Attributes
+    ----------
+    budget : int
+        Of the network that it was cut down from; 0 for a linear model.
+    size : int
+        Weights at most.
+    alpha : float
+        Ridge.
+    is_as_fitted : bool
+        Whether it is the network as the method gave it.
     """
 
     budget: int
     size: int
     alpha: float
+    is_as_fitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,14 +72,16 @@ class Candidates:
     ----------
     fits : dict of int to Fit
         Networks on all rows, by budget.
-    candidates : dict of Key to Network
+    nets : dict of Key to SparseNet
         They, and what is left of them and of a linear model when weights are dropped.
+    setting : Setting
     losses : dict of Key to list of float
         On the rows held out of each fold.
     """
 
     fits: dict[int, Fit]
-    candidates: dict[Key, Network]
+    nets: dict[Key, SparseNet]
+    setting: Setting
     losses: dict[Key, list[float]]
 
     def up_to(self, nnz: int) -> list[dict[str, Any]]:
@@ -83,7 +114,7 @@ class Candidates:
         """Return the best candidate of each size, from `nnz` down."""
         by_size: dict[int, Key] = {}
         for key in self.losses:
-            if key.size <= nnz and key in self.candidates:
+            if key.size <= nnz and key in self.nets:
                 by_size[key.size] = min(by_size.get(key.size, key), key, key=self._mean)
         return [by_size[size] for size in sorted(by_size, reverse=True)]
 
@@ -95,10 +126,13 @@ class Candidates:
         """
         if key is None:
             return self.fits[nnz]
-        alike = [k for k in self.losses if k[:2] == key[:2] and k in self.candidates]
+        alike = [k for k in self.losses if k[:2] == key[:2] and k in self.nets]
         near = [k for k in alike if self._is_near(k, key)]
         key = max(near, key=lambda k: k.alpha)
-        return replace(self.fits[key.budget or nnz], network=self.candidates[key])
+        fit = self.fits[key.budget or nnz]
+        if key.is_as_fitted:
+            return fit
+        return replace(fit, network=to_network(self.nets[key], self.setting))
 
     def _is_near(self, key: Key, best: Key) -> bool:
         above = np.array(self.losses[key]) - np.array(self.losses[best])
@@ -143,31 +177,35 @@ def validate(
         some, held_out = problem.take(rest), problem.take(held)
         part = setting.part(at / n_folds, (at + 1) / n_folds)
         found = _candidates(dict(method.path(some, list(fits), part)), some, setting, alphas)
-        for key, network in found.items():
-            losses.setdefault(key, []).append(dense.mean_loss(network, held_out))
+        rows = RowBlocks(held_out.X, bias=setting.bias, dtype=torch.float64)
+        for key, net in found.items():
+            outputs = torch.cat([net.forward(block).outputs for block in rows.blocks], dim=1)
+            losses.setdefault(key, []).append(dense.mean_loss_of(outputs.T, held_out))
     # A fold may lack a candidate, as that of a network that has no weights.
     losses = {key: found for key, found in losses.items() if len(found) == n_folds}
-    return Candidates(fits, _candidates(fits, problem, setting, alphas), losses)
+    return Candidates(fits, _candidates(fits, problem, setting, alphas), setting, losses)
 
 
 def _candidates(
     fits: dict[int, Fit], problem: Problem, setting: Setting, alphas: tuple[float, ...]
-) -> dict[Key, Network]:
+) -> dict[Key, SparseNet]:
     starts = {
-        nnz: replace(from_network(fit.network).net, linear_counts=True) for nnz, fit in fits.items()
+        nnz: replace(from_network(fit.network).net, skip_counts=True) for nnz, fit in fits.items()
     }
+    found = {}
+    if len(alphas) > 1:
+        found = {Key(nnz, nnz, 0.0, is_as_fitted=True): net for nnz, net in starts.items()}
     if setting.skip:
         starts[0] = linear_start(problem, setting)
-    setting, found = replace(setting, dtype="float64"), {}
+    objective = Objective.of(problem, replace(setting, dtype="float64"))
     sizes = sorted({*falling_sizes(max(fits)), *fits}, reverse=True)
     for (budget, net), alpha in itertools.product(starts.items(), alphas):
-        if net.n_weights == 0:
+        if net.nnz == 0:
             continue
         there = [size for size in sizes if size <= budget or budget == 0]
-        for size, network in shrink(net, problem, setting, there, alpha):
-            found[Key(budget, size, alpha)] = network
-    if len(alphas) > 1:
-        found.update({Key(nnz, nnz, 0.0): fit.network for nnz, fit in fits.items()})
+        ridged = replace(objective, alpha=alpha)
+        for size, less in shrink(net, ridged, setting.hidden, there):
+            found[Key(budget, size, alpha)] = less
     return found
 
 
@@ -181,7 +219,7 @@ def falling_sizes(nnz: int) -> list[int]:
     """
     sizes = [nnz]
     while sizes[-1] > 1:
-        sizes.append(int(_STEP * sizes[-1]))
+        sizes.append(int(VALIDATION.step * sizes[-1]))
     return sizes
 
 

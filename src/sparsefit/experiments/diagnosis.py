@@ -18,11 +18,12 @@ from sparsefit.core.setting import no_progress
 from sparsefit.experiments.activity import Activity, GateDrift, closest, patterns
 from sparsefit.experiments.assumptions import Inputs, check_all, cut
 from sparsefit.experiments.rows import plain
-from sparsefit.experiments.stability import refit, stability
+from sparsefit.experiments.stability import fit_again, stability
 from sparsefit.experiments.stored import StoredRun
 from sparsefit.gauss_newton.certificate import Weight, certify
 from sparsefit.gauss_newton.conversion import Converted, from_network, with_unit_readout
-from sparsefit.gauss_newton.levenberg_marquardt import refit as least_squares
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective
 
 # The Gram matrix of more weights than that takes too much memory, and its cube too long.
 MOST_WEIGHTS = 5000
@@ -180,9 +181,9 @@ def spectrum(converted: Converted, X: np.ndarray) -> Spectrum:
     net = with_unit_readout(converted.net)
     rows = RowBlocks(X, bias=converted.bias, dtype=torch.float64)
     nothing = net.values.new_zeros(net.n_outputs, rows.n)
-    gram, _, _ = net.normal_equations(rows, nothing)
+    gram, _, _ = Objective(rows, nothing).equations(net)
     number = torch.arange(len(gram))
-    chosen = (number < net.hidden[0].nnz) | (number >= len(gram) - net.linear.nnz)
+    chosen = (number < net.hidden[0].nnz) | (number >= len(gram) - net.skip.nnz)
     gram = gram[chosen][:, chosen] / rows.n
     values = torch.linalg.eigvalsh(gram)
     beta = max(float(values[-1]), 0.0)
@@ -193,10 +194,10 @@ def _certificate(network: Network, converted: Converted, problem: Problem) -> di
     """Return the certificate of the network with its weights refitted, as it takes for granted."""
     rows = RowBlocks(problem.X, bias=converted.bias, dtype=torch.float64)
     y = torch.from_numpy(problem.y.T.astype(np.float64)).contiguous()
-    size = float(y.square().sum())
-    before = float(converted.net.residuals(rows, y).square().sum())
-    best = least_squares(converted.net, rows, y, steps=50, gain=1e-9)
-    found = certify(best.net, rows, y, converted.units)
+    objective, size = Objective(rows, y), float(y.square().sum())
+    before = float(objective.residuals(converted.net).square().sum())
+    best = levenberg_marquardt(converted.net, objective, steps=50, gain=1e-9)
+    found = certify(best.net, objective, converted.units)
     if found is None:
         return None
     # Refitting balances units; the network on disk has its own scale.
@@ -225,7 +226,7 @@ def _drift(
         n_seen += 1
         watch(network)
 
-    fit = refit(run.cell, run.problem, observe=observe, progress=progress)
+    fit = fit_again(run.cell, run.problem, observe=observe, progress=progress)
     if n_seen == 0:
         notes.append(f"no gate drift: method {run.cell.method.name!r} does not show its iterates")
         return None

@@ -13,9 +13,6 @@ from sparsefit.core.problem import Problem, SensingProblem
 # Where float64 is exact the error is 0 or so, and its decibels say nothing more; float64's own
 # rounding is at 320 dB.
 PSNR_CAP = 350.0
-EXACT_PSNR = 100.0
-# The same as a ratio of amplitudes, for a recovered vector.
-EXACT_RELATIVE_ERROR = 10 ** (-EXACT_PSNR / 20)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ import numpy as np
 
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.exact import EXACT_PSNR, EXACT_RELATIVE_ERROR
 from sparsefit.core.problem import AnyProblem, SensingProblem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.source import source_of
 from sparsefit.experiments.metrics import (
-    EXACT_PSNR,
-    EXACT_RELATIVE_ERROR,
     network_scores,
     sensing_scores,
 )

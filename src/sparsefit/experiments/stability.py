@@ -44,7 +44,7 @@ class Stability:
         ]
 
 
-def refit(cell: Cell, problem: AnyProblem, **changes: object) -> Fit:
+def fit_again(cell: Cell, problem: AnyProblem, **changes: object) -> Fit:
     """Return what the method of a cell gives for a problem.
 
     Parameters
@@ -126,7 +126,7 @@ def stability(
             progress(number + part, f"resample {number + 1} {message}")
 
         again = resampled(problem, cell.setting.seed, number)
-        found = refit(cell, again, progress=report).network
+        found = fit_again(cell, again, progress=report).network
         overlap = support_overlap(network, found)
         assert overlap is not None
         overlaps.append(overlap)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.exact import EXACT_PSNR
 from sparsefit.core.network import Network
 from sparsefit.core.options import Options, option_infos
 from sparsefit.core.problem import AnyProblem, SensingProblem
 from sparsefit.core.setting import Setting
-from sparsefit.experiments.metrics import EXACT_PSNR, network_scores, sensing_scores
+from sparsefit.experiments.metrics import network_scores, sensing_scores
 from sparsefit.experiments.run import load_problem
 from sparsefit.experiments.spec import Cell, all_options
 from sparsefit.experiments.store import WITHOUT_NETWORK, Row, read_row

@@ -142,10 +142,10 @@ def mask_history(evaluation: Evaluation) -> Figure:
     colors = ListedColormap([NOTHING, COLORS[0]])
     for name, history in evaluation.mask_history.items():
         axes = parts[name]
-        n_weights = history.shape[1]
-        every = -(-n_weights // _MOST_COLUMNS)
+        n_columns = history.shape[1]
+        every = -(-n_columns // _MOST_COLUMNS)
         # Epochs are at whole numbers, and so are weights.
-        extent = (-0.5, n_weights - 0.5, len(history) - 0.5, -0.5)
+        extent = (-0.5, n_columns - 0.5, len(history) - 0.5, -0.5)
         axes.imshow(
             history[:, ::every], aspect="auto", cmap=colors, vmin=0, vmax=1, extent=extent,
             interpolation="nearest",

@@ -1,2 +1,4 @@
+from .objective import Objective as Objective
 from .polish import Polish as Polish
+from .recovery import Effort as Effort
 from .recovery import recover_network as recover_network

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from sparsefit.core.row_blocks import RowBlocks
-from sparsefit.gauss_newton.growth import slopes
+from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import SparseNet
 from sparsefit.gauss_newton.surgeon import saliencies
 
@@ -89,7 +89,7 @@ class Certificate:
 
 
 def certify(
-    net: SparseNet, rows: RowBlocks, y: Tensor, units: Sequence[np.ndarray] | None = None
+    net: SparseNet, objective: Objective, units: Sequence[np.ndarray] | None = None
 ) -> Certificate | None:
     """Return the certificate of a network, or None for one without weights or targets of zero.
 
@@ -98,8 +98,7 @@ def certify(
     Parameters
     ----------
     net : SparseNet
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    objective : Objective
     units : sequence of ndarray of int, optional
         For each hidden layer, the numbers by which its units are named; default 0, 1, ...
 
@@ -112,19 +111,20 @@ def certify(
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
     >>> y = torch.from_numpy(np.maximum(X[:, :1], 0).T)
     >>> wrong = Network((Layer(np.array([[0.0], [1e-3], [0.0]])),), fused=True)
-    >>> found = certify(from_network(wrong).net, RowBlocks(X, dtype=torch.float64), y)
+    >>> objective = Objective(RowBlocks(X, dtype=torch.float64), y)
+    >>> found = certify(from_network(wrong).net, objective)
     >>> found.swap_drop.input, found.swap_enter.input, found.fresh_unit.input
     (1, 0, 0)
     >>> found.fresh_change < -0.9
     True
     """
-    size = float(y.square().sum())
-    if net.n_weights == 0 or size == 0:
+    size = float(objective.y.square().sum())
+    if net.nnz == 0 or size == 0:
         return None
-    names = _Names(net, rows, units)
+    names = _Names(net, objective.rows, units)
     balanced = net.balanced()
-    least, at = saliencies(balanced, rows, y).min(dim=0)
-    live, fresh = slopes(balanced, rows, y)
+    least, at = saliencies(balanced, objective).min(dim=0)
+    live, fresh = objective.slopes(balanced)
     gains = []
     for edges, slope in zip(net.trained, live, strict=False):
         gains.append(slope.gain)

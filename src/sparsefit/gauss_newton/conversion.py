@@ -56,7 +56,7 @@ def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Conver
     --------
     >>> network = Network((Layer(np.array([[2.0, 0.0], [0.0, 0.0]])),), fused=True)
     >>> found = from_network(network)
-    >>> found.net.n_weights, found.units[0].tolist(), found.n_idle
+    >>> found.net.nnz, found.units[0].tolist(), found.n_idle
     (1, [0], 0)
     """
     if not all(np.isfinite(layer.weight.data).all() for layer in network.all_layers):
@@ -77,12 +77,12 @@ def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Conver
     inputs = [np.arange(weights[0].shape[0]), *units]
     outputs = [*units, np.arange(network.n_outputs)]
     parts = [_edges(w[a, :][:, b], dtype) for w, a, b in zip(weights, inputs, outputs, strict=True)]
-    linear = sparse.csc_array((network.n_inputs, network.n_outputs))
-    linear = linear if network.skip is None else network.skip.weight
-    linear = _with_row(linear, free[0] if free else None) if bias else linear
+    skip = sparse.csc_array((network.n_inputs, network.n_outputs))
+    skip = skip if network.skip is None else network.skip.weight
+    skip = _with_row(skip, free[0] if free else None) if bias else skip
     net = SparseNet(
-        tuple(parts[:n_hidden]), parts[-1], _edges(linear, dtype), network.fused,
-        linear_counts=network.skip is not None,
+        tuple(parts[:n_hidden]), parts[-1], _edges(skip, dtype), network.fused,
+        skip_counts=network.skip is not None,
     )  # fmt: skip
     return Converted(net, bias, tuple(units), network.nnz - len(net.values))
 
@@ -124,12 +124,12 @@ def to_network(net: SparseNet, setting: Setting) -> Network:
         wide = replace(edges, n_targets=setting.hidden)
         constant_input = setting.bias and number == 0
         layers.append(_layer(wide, widths[number], constant_input=constant_input))
-    linear = _layer(net.linear, widths[0], constant_input=setting.bias)
+    skip = _layer(net.skip, widths[0], constant_input=setting.bias)
     if not net.fused:
         # The outputs have their bias in the last layer, as in any other network.
-        layers.append(Layer(_layer(net.readout, widths[-1]).weight, linear.bias))
-        linear = Layer(linear.weight)
-    return Network(tuple(layers), net.fused, skip=linear if setting.skip else None)
+        layers.append(Layer(_layer(net.readout, widths[-1]).weight, skip.bias))
+        skip = Layer(skip.weight)
+    return Network(tuple(layers), net.fused, skip=skip if setting.skip else None)
 
 
 def _layer(edges: Edges, n_inputs: int, *, constant_input: bool = False) -> Layer:

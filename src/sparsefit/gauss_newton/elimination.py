@@ -1,20 +1,20 @@
-"""Leave out what noise, or rounding, alone could explain."""
+"""Backward elimination: leave out weights that noise, or rounding, alone could explain."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
 
-from sparsefit.core.row_blocks import RowBlocks
-from sparsefit.gauss_newton.growth import slopes
-from sparsefit.gauss_newton.levenberg_marquardt import Refit, refit
+from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective, present
 from sparsefit.gauss_newton.surgeon import contract, saliencies
 
 
-def drop_unproven(result: Refit, rows: RowBlocks, y: Tensor) -> Refit:
+def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     """Drop weights that lower the loss by no more than the best of many useless ones would.
+
+    That is backward elimination by the risk inflation criterion.
 
     Of the networks on the way down, the one of least n log |r|^2 + 2 s log p is returned, for s
     weights out of the p between its units: the largest of p squared normal variables is near
@@ -22,10 +22,9 @@ def drop_unproven(result: Refit, rows: RowBlocks, y: Tensor) -> Refit:
 
     Parameters
     ----------
-    result : Refit
+    result : Minimum
         A network, refitted, whose residuals are not zero.
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    objective : Objective
 
     References
     ----------
@@ -35,73 +34,72 @@ def drop_unproven(result: Refit, rows: RowBlocks, y: Tensor) -> Refit:
     Examples
     --------
     >>> import torch
+    >>> from sparsefit.core.row_blocks import RowBlocks
     >>> from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
     >>> noise = torch.Generator().manual_seed(0)
     >>> X = torch.randn(500, 8, generator=noise).double()
     >>> y = X[:, :1].T.clamp(min=0) + 0.1 * torch.randn(1, 500, generator=noise).double()
     >>> ones = torch.ones(1, 1).double()
     >>> all_inputs = Edges.from_dense(torch.ones(8, 1).double())
-    >>> linear = Edges.from_dense(torch.zeros(8, 1).double())
-    >>> net = SparseNet((all_inputs,), Edges.from_dense(ones), linear, fused=True)
-    >>> rows = RowBlocks(X.numpy(), dtype=torch.float64)
-    >>> drop_unproven(refit(net, rows, y, steps=20), rows, y).net.hidden[0].source.tolist()
+    >>> skip = Edges.from_dense(torch.zeros(8, 1).double())
+    >>> net = SparseNet((all_inputs,), Edges.from_dense(ones), skip, fused=True)
+    >>> objective = Objective(RowBlocks(X.numpy(), dtype=torch.float64), y)
+    >>> fitted = levenberg_marquardt(net, objective, steps=20)
+    >>> eliminate_by_risk(fitted, objective).net.hidden[0].source.tolist()
     [0]
     """
     possible = sum(edges.n_sources * edges.n_targets for edges in result.net.trained)
     price = 2 * math.log(max(possible, 2))
 
-    def criterion(refitted: Refit) -> float:
-        return y.numel() * math.log(refitted.loss) + price * refitted.net.n_weights
+    def criterion(refitted: Minimum) -> float:
+        return objective.y.numel() * math.log(refitted.loss) + price * refitted.net.nnz
 
     best = now = result
-    while now.net.n_weights > 1:
-        cost = saliencies(now.net.balanced(), rows, y) / now.loss
+    while now.net.nnz > 1:
+        cost = saliencies(now.net.balanced(), objective) / now.loss
         if float(cost.min()) > price:
             break
         # Few at a time: each that goes makes those it could stand in for more dear.
-        fewer = now.net.n_weights - max(1, int((cost < price / 4).sum()) // 2)
-        fewer_of = contract(now.net, rows, y, fewer, now.net.n_units)
-        now = refit(fewer_of, rows, y, steps=5, gain=1e-3)
+        fewer = now.net.nnz - max(1, int((cost < price / 4).sum()) // 2)
+        less = contract(now.net, objective, fewer, now.net.n_units)
+        now = levenberg_marquardt(less, objective, steps=5, gain=1e-3)
         if criterion(now) < criterion(best):
             best = now
     return best
 
 
-def drop_rounding(result: Refit, rows: RowBlocks, y: Tensor, allowed: float) -> Refit:
+def drop_rounding(result: Minimum, objective: Objective, allowed: float) -> Minimum:
     """Drop the weights of an exact fit that do nothing, as those that only cancel rounding errors.
 
     Parameters
     ----------
-    result : Refit
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    result : Minimum
+    objective : Objective
     allowed : float
         Mean square, at most, of what is dropped.
 
     Examples
     --------
+    >>> from sparsefit.core.row_blocks import RowBlocks
     >>> from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
     >>> X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
     >>> weights = Edges.from_dense(torch.tensor([[2.0], [1e-17], [0.0]]).double())
     >>> unit, none = torch.ones(1, 1).double(), torch.zeros(3, 1).double()
     >>> net = SparseNet((weights,), Edges.from_dense(unit), Edges.from_dense(none), fused=True)
-    >>> rows, y = RowBlocks(X.numpy(), dtype=torch.float64), 2 * X[:, :1].T.clamp(min=0)
-    >>> drop_rounding(Refit(net, 0.0), rows, y, 1e-20).net.values.tolist()
+    >>> rows = RowBlocks(X.numpy(), dtype=torch.float64)
+    >>> objective = Objective(rows, 2 * X[:, :1].T.clamp(min=0))
+    >>> drop_rounding(Minimum(net, 0.0), objective, 1e-20).net.values.tolist()
     [2.0]
     """
     net = result.net
-    live, _ = slopes(net, rows, y)
-    curvature = torch.cat([
-        slope.curvature[edges.target, edges.source]
-        for edges, slope in zip(net.trained, live, strict=False)
-    ])  # fmt: skip
+    curvature = present(net, objective.slopes(net)[0])
     # How much the outputs change at most, as the root of a mean square: these add up.
-    sizes = (net.values.square()[: len(curvature)] * curvature / y.numel()).sqrt()
+    sizes = (net.values.square()[: len(curvature)] * curvature / objective.y.numel()).sqrt()
     ordered, place = sizes.sort()
     idle = place[ordered.cumsum(0) <= math.sqrt(allowed)]
     if not len(idle):
         return result
     kept = torch.ones(len(net.values), dtype=torch.bool, device=sizes.device)
     kept[idle] = False
-    fewer = refit(net.keep(kept), rows, y, steps=5)
+    fewer = levenberg_marquardt(net.keep(kept), objective, steps=5)
     return fewer if fewer.loss <= max(result.loss, allowed) else result

@@ -7,16 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.gauss_newton.growth import expand
-from sparsefit.gauss_newton.levenberg_marquardt import Refit, refit
+from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.profiles import CYCLE
 from sparsefit.gauss_newton.sparse_net import SparseNet
 from sparsefit.gauss_newton.splits import merge, mirror, split
 from sparsefit.gauss_newton.surgeon import contract, slack
-
-_COSINES = (0.999, 0.99, 0.97, 0.95, 0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +26,13 @@ class GrowAndPrune:
 
     Attributes
     ----------
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    objective : Objective
     nnz, max_units : int
         Budget of weights, and of units in each hidden layer.
     generator : torch.Generator
         Decides how far each cycle expands, and draws noise.
     enough : float
         Mean square at which the fit is exact.
-    patience : int, optional
-        Cycles without progress before giving up.
     deadline : float, optional
         Of `time.monotonic`.
     report : callable, optional
@@ -46,18 +41,16 @@ class GrowAndPrune:
         Gets the network that each contraction, one per cycle, ends with.
     """
 
-    rows: RowBlocks
-    y: Tensor
+    objective: Objective
     nnz: int
     max_units: int
     generator: torch.Generator
     enough: float
-    patience: int = 4
     deadline: float = float("inf")
     report: Callable[[float], None] = lambda loss: None
     observe: Callable[[SparseNet], None] = lambda net: None
 
-    def run(self, result: Refit, cycles: int) -> Refit:
+    def run(self, result: Minimum, cycles: int) -> Minimum:
         """Grow and prune up to `cycles` times and return the best network within the budget.
 
         Every other cycle is shaken: weights get 3 % of noise, and units may be mirrored. After
@@ -65,63 +58,64 @@ class GrowAndPrune:
         """
         best, now, waited = result, result, 0
         for cycle in range(cycles):
-            if self.is_over(best) or waited > self.patience:
+            if self.is_over(best) or waited > CYCLE.patience:
                 break
             net = now.net
-            if cycle % 4 == 3:
+            if cycle % CYCLE.merge_every == CYCLE.merge_every - 1:
                 # Two parallel units may share their weights wrongly; what splits again is better.
-                net = self.refit(self._merge(net, 0.99), steps=4).net
+                net = self.refitted(self._merge(net, CYCLE.merge_cosine), CYCLE.merged_steps).net
             now = self.contract(self._expanded(net, shaken=cycle % 2 == 1).net)
-            waited = 0 if now.loss < 0.999 * best.loss else waited + 1
+            waited = 0 if now.loss < CYCLE.progress * best.loss else waited + 1
             if now.loss < best.loss:
                 best = now
-            elif now.loss > 30 * best.loss or waited % 3 == 2:
+            elif now.loss > CYCLE.astray * best.loss or waited % CYCLE.retries == CYCLE.retries - 1:
                 now = best
             self.report(best.loss)
         return best
 
-    def is_over(self, best: Refit) -> bool:
+    def is_over(self, best: Minimum) -> bool:
         """Whether there is nothing left to do, or no time for it."""
         return best.loss <= self.enough or time.monotonic() > self.deadline
 
-    def _expanded(self, net: SparseNet, *, shaken: bool) -> Refit:
-        net = split(net, self.rows, self.y, max(5, net.n_units // 4))
+    def _expanded(self, net: SparseNet, *, shaken: bool) -> Minimum:
+        net = split(net, self.objective, max(CYCLE.least_splits, net.n_units // CYCLE.splits))
         if shaken:
             net = self._shake(net)
-            if net.linear.nnz == 0:
-                net = mirror(net, self.rows, self.y, 3)
-        share = 0.25 + 0.5 * float(torch.rand((), generator=self.generator))
-        count = max(4, int(share * self.nnz))
-        net = expand(net, self.rows, self.y, count, max(2, self.max_units // 5))
-        return self.merged(self.refit(net))
+            if net.skip.nnz == 0:
+                net = mirror(net, self.objective, CYCLE.mirrored)
+        draw = float(torch.rand((), generator=self.generator))
+        share = CYCLE.least_growth + CYCLE.growth_range * draw
+        count = max(CYCLE.fewest, int(share * self.nnz))
+        fresh = max(CYCLE.least_fresh, self.max_units // CYCLE.fresh)
+        return self.merged(self.refitted(expand(net, self.objective, count, fresh)))
 
     def _shake(self, net: SparseNet) -> SparseNet:
         noise = torch.randn(len(net.values), generator=self.generator, dtype=torch.float64)
-        return net.with_values(net.values * (1 + 0.03 * noise.to(net.values)))
+        return net.with_values(net.values * (1 + CYCLE.noise * noise.to(net.values)))
 
-    def refit(self, net: SparseNet, steps: int = 10) -> Refit:
+    def refitted(self, net: SparseNet, steps: int = CYCLE.steps) -> Minimum:
         """Return the network after Levenberg-Marquardt steps."""
-        enough = 1e-3 * self.enough
-        return refit(net, self.rows, self.y, steps=steps, enough=enough, gain=1e-3)
+        enough = CYCLE.enough * self.enough
+        return levenberg_marquardt(net, self.objective, steps=steps, enough=enough, gain=CYCLE.gain)
 
-    def merged(self, result: Refit) -> Refit:
+    def merged(self, result: Minimum) -> Minimum:
         """Make one of ever less parallel units, as long as the loss stays near what it was."""
-        most = (1 + slack(self.rows.n)) * result.loss + self.enough
-        for cosine in _COSINES:
+        most = (1 + slack(self.objective.rows.n)) * result.loss + self.enough
+        for cosine in CYCLE.cosines:
             before, net = result.net, self._merge(result.net, cosine)
-            if (net.n_units, net.n_weights) == (before.n_units, before.n_weights):
+            if (net.n_units, net.nnz) == (before.n_units, before.nnz):
                 continue
-            trial = self.refit(net, steps=4)
+            trial = self.refitted(net, CYCLE.merged_steps)
             if not trial.loss <= most:
                 break
             result = trial
         return result
 
     def _merge(self, net: SparseNet, cosine: float) -> SparseNet:
-        return merge(net, cosine, mirrored=len(net.hidden) == 1 and net.linear.nnz > 0)
+        return merge(net, cosine, mirrored=len(net.hidden) == 1 and net.skip.nnz > 0)
 
-    def contract(self, net: SparseNet) -> Refit:
+    def contract(self, net: SparseNet) -> Minimum:
         """Return the network within the budget, refitted."""
-        result = self.refit(contract(net, self.rows, self.y, self.nnz, self.max_units))
+        result = self.refitted(contract(net, self.objective, self.nnz, self.max_units))
         self.observe(result.net)
         return result

@@ -6,24 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
-from sparsefit.core.datafits import Datafit
 from sparsefit.core.memory import total_bytes
 from sparsefit.core.problem import Problem
-from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
-from sparsefit.gauss_newton.equations import as_rows
 from sparsefit.gauss_newton.growth import expand
+from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import SparseNet
-from sparsefit.gauss_newton.surgeon import contract
+from sparsefit.gauss_newton.surgeon import Stages, contract
 
 # From a network, optimiser steps at least, and the learning rate as a share of its own, to the
 # network trained on its support and the mean loss of the last epoch.
 Train = Callable[[SparseNet, int, float], tuple[SparseNet, float]]
-
-# Curvature is found on at most so many rows.
-_MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +39,9 @@ class Polish:
     stage_rate : float
         Learning rate after a stage, as a share of the trainer's.
     grow_ridge, drop_ridge : float
-        See `expand` and `contract`.
+        See `expand` and `Stages`.
+    most_rows : int
+        Curvature is found on at most so many rows. Not tuned; the others: docs/maths.md.
 
     References
     ----------
@@ -62,6 +58,7 @@ class Polish:
     stage_rate: float = 0.5
     grow_ridge: float = 0.01
     drop_ridge: float = 0.1
+    most_rows: int = 10_000
 
     def obstacle(self, nnz: int, setting: Setting) -> str:
         """Return why a network cannot be polished, or nothing."""
@@ -100,34 +97,28 @@ class Polish:
         SparsefitError
             If a weight is not finite.
         """
-        data = as_rows(problem, replace(setting, dtype="float64"), most=_MOST_ROWS)
+        objective = Objective.of(problem, replace(setting, dtype="float64"), most=self.most_rows)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
             for cycle in range(self.cycles):
                 setting.progress(cycle / (self.cycles + 1), f"polish {cycle + 1}/{self.cycles}")
-                net = self._cycle(net, nnz, data, setting, train)
+                net = self._cycle(net, nnz, objective, setting, train)
             _, loss = train(net, self.final_steps, 1.0)
         setting.progress(1.0, "polished")
         return loss
 
     def _cycle(
-        self, net: SparseNet, nnz: int, data: tuple[RowBlocks, Tensor, Datafit], setting: Setting,
-        train: Train,
-    ) -> SparseNet:  # fmt: skip
-        rows, y, datafit = data
-
+        self, net: SparseNet, nnz: int, objective: Objective, setting: Setting, train: Train
+    ) -> SparseNet:
         def refitted(net: SparseNet) -> SparseNet:
             return train(net, self.stage_steps, self.stage_rate)[0]
 
-        count = nnz - net.n_weights + round(self.growth * nnz)
-        # Without a skip connection the linear term is the biases of the outputs, the last input's.
-        first_linear = 0 if setting.skip else rows.d - setting.bias
+        count = nnz - net.nnz + round(self.growth * nnz)
+        # Without one in the setting, it holds only the biases of the outputs, the last input's.
+        first_skip = 0 if setting.skip else objective.rows.d - setting.bias
         net = expand(
-            net.balanced(), rows, y, count, 0, datafit=datafit, ridge=self.grow_ridge,
-            first_linear=first_linear,
-        )  # fmt: skip
+            net.balanced(), objective, count, 0, ridge=self.grow_ridge, first_skip=first_skip
+        )
         net, _ = train(net, self.expand_steps, 1.0)
-        return contract(
-            net, rows, y, nnz, setting.hidden, refitted=refitted, share=0.0, least=self.stage,
-            ridge=self.drop_ridge, datafit=datafit,
-        )  # fmt: skip
+        stages = Stages(share=0.0, least=self.stage, ridge=self.drop_ridge, refitted=refitted)
+        return contract(net, objective, nnz, setting.hidden, stages)

@@ -7,29 +7,42 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import Tensor
 
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
-from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton.certificate import certify
 from sparsefit.gauss_newton.conversion import to_network
-from sparsefit.gauss_newton.elimination import drop_rounding, drop_unproven
-from sparsefit.gauss_newton.equations import as_rows
+from sparsefit.gauss_newton.elimination import drop_rounding, eliminate_by_risk
 from sparsefit.gauss_newton.grow_and_prune import GrowAndPrune
-from sparsefit.gauss_newton.growth import slopes
-from sparsefit.gauss_newton.levenberg_marquardt import Refit, refit
+from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective, present
+from sparsefit.gauss_newton.profiles import RECOVERY, START
 from sparsefit.gauss_newton.relaxed import RelaxedStart, relaxed_start
-from sparsefit.gauss_newton.signs import resolve_signs, with_linear_pairs
+from sparsefit.gauss_newton.signs import resolve_signs, with_skip_as_pairs
 from sparsefit.gauss_newton.sparse_net import SparseNet
 
-# Mean square, relative to that of the targets, at which a fit is exact: 130 dB.
-_EXACT = 1e-13
-# As a share of that, what weights that do nothing may do.
-_ROUNDING = 1e-6
-_ALIKE = 1e-3
-_LEAST_SELECTED = 500
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How long to search.
+
+    Attributes
+    ----------
+    restarts : int
+        Attempts after the first, from other draws, until one reaches the goal.
+    cycles : int
+        Cycles of growing and pruning in each phase of an attempt.
+    start_steps : int or None
+        Adam steps of the relaxed start; None for as many as `StartProfile` says.
+    deadline : float
+        Of `time.monotonic`, after which no new cycle begins.
+    """
+
+    restarts: int
+    cycles: int
+    start_steps: int | None = None
+    deadline: float = float("inf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +58,9 @@ class Recovery:
     fused : bool
         One output, the plain sum of the last hidden layer.
     skip : bool
-        Whether the network may have a linear term, whose weights count.
+        Whether the network may have a skip connection, whose weights count.
     seed : int
-    restarts : int
-        Attempts after the first, from other draws, until one is exact.
-    cycles : int
-        GrowAndPrune cycles in each phase of an attempt.
-    start_steps : int or None
-        Adam steps of the relaxed start.
-    deadline : float
-        Of `time.monotonic`, after which no new cycle begins.
+    effort : Effort
     report : callable
         Gets the attempt and the least mean square so far.
     observe : callable
@@ -67,125 +73,125 @@ class Recovery:
     fused: bool
     skip: bool
     seed: int
-    restarts: int
-    cycles: int
-    start_steps: int | None = None
-    deadline: float = float("inf")
+    effort: Effort
     report: Callable[[int, float], None] = lambda attempt, loss: None
     observe: Callable[[SparseNet], None] = lambda net: None
 
-    def run(self, rows: RowBlocks, y: Tensor, init: SparseNet | None = None) -> tuple[Refit, bool]:
-        """Search, and return the best network and whether it is exact.
+    def run(self, objective: Objective, init: SparseNet | None = None) -> tuple[Minimum, bool]:
+        """Search, and return the best network and whether it reaches the goal.
 
         Parameters
         ----------
-        rows : RowBlocks
-        y : Tensor of shape (k, n)
+        objective : Objective
+            Of the squared loss.
         init : SparseNet, optional
             A network to begin with, of a larger budget.
         """
-        best, enough, n_alike = None, _EXACT * float(y.square().mean()), 0
-        for attempt in range(self.restarts + 1):
-            phase = self._grow_and_prune(rows, y, attempt, enough, best)
+        best, n_alike = None, 0
+        goal = RECOVERY.goal * float(objective.y.square().mean())
+        for attempt in range(self.effort.restarts + 1):
+            phase = self._phase(objective, attempt, goal, best)
             if attempt == 0 and init is not None:
-                result = phase.run(phase.contract(init), self.cycles)
+                result = phase.run(phase.contract(init), self.effort.cycles)
             else:
                 result = self._attempt(phase, attempt)
             # Draws that end alike have found what there is to find, as under noise.
-            if best is not None and abs(result.loss - best.loss) < _ALIKE * best.loss:
+            if best is not None and abs(result.loss - best.loss) < RECOVERY.alike * best.loss:
                 n_alike += 1
             if best is None or result.loss < best.loss:
                 best = result
-            if phase.is_over(best) or n_alike == 2:
+            if phase.is_over(best) or n_alike == RECOVERY.most_alike:
                 break
         assert best is not None
-        best = refit(best.net, rows, y, steps=20, gain=1e-6)
-        if best.loss > enough:
-            best = drop_unproven(best, rows, y)
+        best = levenberg_marquardt(best.net, objective, steps=20, gain=1e-6)
+        if best.loss > goal:
+            best = eliminate_by_risk(best, objective)
         else:
-            best = drop_rounding(best, rows, y, _ROUNDING * enough)
-        return best, best.loss <= enough
+            best = drop_rounding(best, objective, RECOVERY.rounding * goal)
+        return best, best.loss <= goal
 
-    def _grow_and_prune(
-        self, rows: RowBlocks, y: Tensor, attempt: int, enough: float, best: Refit | None
+    def _phase(
+        self, objective: Objective, attempt: int, goal: float, best: Minimum | None
     ) -> GrowAndPrune:
         least = float("inf") if best is None else best.loss
         return GrowAndPrune(
-            rows=rows, y=y, nnz=self.nnz, max_units=self.hidden, enough=enough,
-            generator=torch.Generator().manual_seed(self.seed + 1000 * attempt),
-            deadline=self.deadline,
+            objective=objective, nnz=self.nnz, max_units=self.hidden, enough=goal,
+            generator=torch.Generator().manual_seed(self._seed(attempt)),
+            deadline=self.effort.deadline,
             report=lambda loss: self.report(attempt, min(loss, least)),
             observe=self.observe,
         )  # fmt: skip
 
-    def _attempt(self, phase: GrowAndPrune, attempt: int) -> Refit:
-        """Start relaxed, grow and prune, remove a free linear term, grow and prune again."""
-        rows, y = phase.rows, phase.y
-        linear = self._has_free_linear(rows, len(y), attempt)
-        net = self._start(rows, y, attempt, linear=linear or self.skip)
-        net = replace(net, linear_counts=self.skip and not linear)
-        result = phase.merged(phase.refit(self._selected(net, rows, y)))
-        result = phase.run(phase.contract(result.net), self.cycles)
-        if not linear:
+    def _seed(self, attempt: int) -> int:
+        return self.seed + 1000 * attempt
+
+    def _attempt(self, phase: GrowAndPrune, attempt: int) -> Minimum:
+        """Start relaxed, grow and prune, remove a free skip connection, grow and prune again."""
+        objective, cycles = phase.objective, self.effort.cycles
+        free = self._has_free_skip(objective, attempt)
+        net = self._start(objective, attempt, skip=free or self.skip)
+        net = replace(net, skip_counts=self.skip and not free)
+        result = phase.merged(phase.refitted(self._selected(net, objective)))
+        result = phase.run(phase.contract(result.net), cycles)
+        if not free:
             return result
-        settled = [phase.contract(phase.refit(net).net) for net in self._settled(result)]
-        return phase.run(min(settled, key=lambda found: found.loss), self.cycles)
+        settled = [phase.contract(phase.refitted(net).net) for net in self._settled(result)]
+        return phase.run(min(settled, key=lambda found: found.loss), cycles)
 
-    def _has_free_linear(self, rows: RowBlocks, n_outputs: int, attempt: int) -> bool:
-        """Whether to search with a linear term: it makes the signs of units irrelevant."""
-        # On few rows the linear term alone fits too much.
-        if self.layers > 1 or rows.n < 4 * rows.d:
+    def _has_few_rows(self, objective: Objective) -> bool:
+        return objective.rows.n < START.few_rows * objective.rows.d
+
+    def _has_free_skip(self, objective: Objective, attempt: int) -> bool:
+        """Whether to search with a free skip connection: it makes the signs of units irrelevant."""
+        # On few rows the skip connection alone fits too much.
+        if self.layers > 1 or self._has_few_rows(objective):
             return False
-        # With several outputs the linear term has many weights, and hides more than it frees.
-        return (attempt % 2 == 0) == (n_outputs == 1)
+        # With several outputs the skip connection has many weights, and hides more than it frees.
+        return (attempt % 2 == 0) == (objective.n_outputs == 1)
 
-    def _start(self, rows: RowBlocks, y: Tensor, attempt: int, *, linear: bool) -> SparseNet:
+    def _start(self, objective: Objective, attempt: int, *, skip: bool) -> SparseNet:
         live = min(self.hidden, self.nnz)
         is_plain = self.fused and self.layers == 1
+        steps = START.steps_of_many if live > START.many else START.steps
         how = RelaxedStart(
-            steps=self.start_steps or (5000 if live > 100 else 3000),
-            penalty=0.03 if is_plain else (0.001, 0.0003, 0.003)[attempt % 3],
-            lr=0.02 if is_plain or attempt % 2 == 0 else 0.005,
-            batch=min(max(256, 5 * live), 1024),
-            linear=linear,
-        )
-        units = math.ceil(1.3 * min(self.hidden, self.nnz // 2 + 1)) + 2
-        if rows.n < 4 * rows.d and attempt % 2 == 0:
-            # On few rows of many inputs, few units of many inputs each fit best.
-            units = min(units, max(10, self.nnz // 20 + 1))
-        n_edges = live if self.fused else max(1, self.nnz // 2)
-        net = relaxed_start(
-            rows, y, [units] * self.layers, n_edges, self.seed + 1000 * attempt, how,
             fused=self.fused,
-        )  # fmt: skip
-        return net if linear else replace(net, linear=net.linear.emptied())
+            steps=self.effort.start_steps or steps,
+            penalty=START.penalty if is_plain else START.penalties[attempt % len(START.penalties)],
+            lr=START.lr if is_plain or attempt % 2 == 0 else START.slow_lr,
+            batch=min(max(START.least_batch, START.rows_a_unit * live), START.most_batch),
+            skip=skip,
+        )
+        units = math.ceil(START.spare_units * min(self.hidden, self.nnz // 2 + 1))
+        units += START.more_units
+        if self._has_few_rows(objective) and attempt % 2 == 0:
+            # On few rows of many inputs, few units of many inputs each fit best.
+            units = min(units, max(START.least_units, self.nnz // START.weights_a_unit + 1))
+        n_edges = live if self.fused else max(1, self.nnz // 2)
+        net = relaxed_start(objective, [units] * self.layers, n_edges, self._seed(attempt), how)
+        return net if skip else replace(net, skip=net.skip.emptied())
 
-    def _selected(self, net: SparseNet, rows: RowBlocks, y: Tensor) -> SparseNet:
-        """Keep 1.8 times the budget by w^2 D, by which the loss would rise without a refit."""
-        live, _ = slopes(net, rows, y)
-        layers = net.trained if net.linear_counts else net.trained[:-1]
-        scores = torch.cat([
-            edges.values.square() * slope.curvature[edges.target, edges.source]
-            for edges, slope in zip(layers, live, strict=False)
-        ])  # fmt: skip
-        # Of a skip connection that counts, too many weights are dropped only where d is large.
-        least = _LEAST_SELECTED if net.linear_counts else 0
-        return net.keep_largest(scores, max(least, math.ceil(1.8 * self.nnz)))
+    def _selected(self, net: SparseNet, objective: Objective) -> SparseNet:
+        """Keep the weights of largest w^2 D, by which the loss would rise without a refit."""
+        scored = slice(None) if net.skip_counts else slice(-1)
+        curvature = present(net, objective.slopes(net)[0], scored)
+        scores = net.values[: len(curvature)].square() * curvature
+        least = RECOVERY.least_selected if net.skip_counts else 0
+        return net.keep_largest(scores, max(least, math.ceil(RECOVERY.selected * self.nnz)))
 
-    def _settled(self, result: Refit) -> list[SparseNet]:
-        """Return networks without a free linear term that stand for one with it."""
+    def _settled(self, result: Minimum) -> list[SparseNet]:
+        """Return networks without a free skip connection that stand for one with it."""
         turned = resolve_signs(result.net)
         if self.skip:
-            return [replace(net, linear_counts=True) for net in (result.net, turned)]
-        found = [replace(turned, linear=turned.linear.emptied())]
+            return [replace(net, skip_counts=True) for net in (result.net, turned)]
+        found = [replace(turned, skip=turned.skip.emptied())]
         if not self.fused:
-            found.append(with_linear_pairs(turned, self.nnz // 2))
+            found.append(with_skip_as_pairs(turned, self.nnz // 2))
         return found
 
 
 def recover_network(
-    problem: Problem, nnz: int, setting: Setting, *, fused: bool, init: SparseNet | None,
-    restarts: int, cycles: int, start_steps: int | None, deadline: float,
+    problem: Problem, nnz: int, setting: Setting, effort: Effort, *, fused: bool,
+    init: SparseNet | None = None,
 ) -> tuple[Fit, SparseNet]:  # fmt: skip
     """Recover a network for a problem with the squared loss.
 
@@ -195,26 +201,26 @@ def recover_network(
     nnz : int
     setting : Setting
         ``dtype`` must be set.
+    effort : Effort
     fused : bool
         One output, the plain sum of the last hidden layer.
-    init : SparseNet or None
+    init : SparseNet, optional
         A network of a larger budget to begin with.
-    restarts, cycles, start_steps, deadline
-        See `Recovery`.
 
     Returns
     -------
     fit : Fit
-        Converged if exact. Its ``info`` is the `Certificate`.
+        Converged if the goal is reached. Its ``info`` is the `Certificate`.
     net : SparseNet
         The same network, to begin a smaller budget with.
     """
-    rows, y, _ = as_rows(problem, setting)
+    objective = Objective.of(problem, setting)
     history: list[float] = []
 
     def report(attempt: int, loss: float) -> None:
         history.append(loss / 2)
-        done = (attempt + min(1.0, len(history) / (2 * cycles + 1))) / (restarts + 1)
+        share = min(1.0, len(history) / (2 * effort.cycles + 1))
+        done = (attempt + share) / (effort.restarts + 1)
         setting.progress(min(done, 1.0), f"attempt {attempt + 1}, mean square {loss:.2e}")
 
     def observe(net: SparseNet) -> None:
@@ -223,12 +229,11 @@ def recover_network(
 
     recovery = Recovery(
         nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused, skip=setting.skip,
-        seed=setting.seed, restarts=restarts, cycles=cycles, start_steps=start_steps,
-        deadline=deadline, report=report, observe=observe,
+        seed=setting.seed, effort=effort, report=report, observe=observe,
     )  # fmt: skip
-    result, is_exact = recovery.run(rows, y, init)
-    status = Status.CONVERGED if is_exact else Status.FINISHED
-    network, certificate = to_network(result.net, setting), certify(result.net, rows, y)
+    result, reaches_goal = recovery.run(objective, init)
+    status = Status.CONVERGED if reaches_goal else Status.FINISHED
+    network, certificate = to_network(result.net, setting), certify(result.net, objective)
     info = {} if certificate is None else asdict(certificate)
     losses = (*history, result.loss / 2)
     return Fit(network, status, len(history), losses, info=info), result.net

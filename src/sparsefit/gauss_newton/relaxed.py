@@ -1,4 +1,4 @@
-"""A dense start with more units than allowed, an L1 term and a free linear term."""
+"""A dense start with more units than allowed, an L1 term and a free skip connection."""
 
 from __future__ import annotations
 
@@ -11,24 +11,19 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.batches import Batches
-from sparsefit.core.row_blocks import RowBlocks
-from sparsefit.core.setting import MEMORY_MB
+from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.profiles import START
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
-_BETAS = 0.9, 0.99
-# Weights with their gradients and both moments, in float32, that fill the default memory budget.
-# It is not the budget of the setting, as the result depends on it.
-_ROOM = MEMORY_MB * 2**20 // 16
-# A weight of a network on its support takes so many times as much.
-_HELD = 2
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RelaxedStart:
     """How the dense start is trained.
 
     Attributes
     ----------
+    fused : bool
+        One output, the plain sum of the last hidden layer.
     steps : int
         Adam steps; rate and L1 weight fall linearly to zero.
     penalty : float
@@ -36,31 +31,34 @@ class RelaxedStart:
     lr : float
     batch : int
         Rows of a minibatch.
-    linear : bool
-        Whether there is a free linear term.
+    skip : bool
+        Whether there is a free skip connection.
+    room : int
+        Weights of a layer that are trained at a time.
     """
 
-    steps: int = 3000
-    penalty: float = 0.03
-    lr: float = 0.02
-    batch: int = 256
-    linear: bool = True
+    fused: bool
+    steps: int = START.steps
+    penalty: float = START.penalty
+    lr: float = START.lr
+    batch: int = START.least_batch
+    skip: bool = True
+    room: int = START.room
 
 
 def relaxed_start(
-    rows: RowBlocks, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
-    fused: bool, room: int = _ROOM,
-) -> SparseNet:  # fmt: skip
+    objective: Objective, units: list[int], n_edges: int, seed: int, how: RelaxedStart
+) -> SparseNet:
     """Train a dense network of the given widths and return it, with all its weights.
 
-    One hidden layer of more than `room` weights comes in blocks of units, each trained on what the
-    blocks before it leave of the targets, and of each the `room` / `_HELD` largest weights in all.
-    Layers of deeper networks get as many units as there is room for.
+    One hidden layer of more than ``how.room`` weights comes in blocks of units, each trained on
+    what the blocks before it leave of the targets, and of each the largest weights, ``how.room``
+    over ``START.held`` in all. Layers of deeper networks get as many units as there is room for.
 
     Parameters
     ----------
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    objective : Objective
+        Of the squared loss.
     units : list of int
         Width of each hidden layer.
     n_edges : int
@@ -68,69 +66,26 @@ def relaxed_start(
     seed : int
         Of the initial weights and the minibatches; torch's global generator is left as it is.
     how : RelaxedStart
-    fused : bool
-        One output, the plain sum of the last hidden layer.
-    room : int, optional
-        Weights of a layer that are trained at a time.
     """
-    most = max(1, room // rows.d)
+    most = max(1, how.room // objective.rows.d)
     if len(units) > 1 or units[0] <= most:
         narrow = [min(width, most) for width in units]
-        return _dense_start(rows, y, narrow, n_edges, seed, how, fused=fused)
-    return _start_in_blocks(rows, y, units[0], most, n_edges, seed, how, fused=fused)
-
-
-def _dense_start(
-    rows: RowBlocks, y: Tensor, units: list[int], n_edges: int, seed: int, how: RelaxedStart, *,
-    fused: bool,
-) -> SparseNet:  # fmt: skip
-    n_outputs = len(y)
-    scale = _target_scale(y, n_edges)
-    input_scale = float(np.sqrt(np.mean(np.square(rows.X, dtype=np.float64)))) or 1.0
-    X = torch.cat(rows.blocks, dim=1).T.to(torch.float32) / input_scale
-    target = y.T.to(torch.float32) / scale
-    generator = torch.Generator().manual_seed(seed)
-    widths = [rows.d, *units]
-    hidden = [_draw(a, b, generator).to(X.device) for a, b in itertools.pairwise(widths)]
-    if fused:
-        readout = X.new_ones(units[-1], 1)
-    else:
-        readout = _draw(units[-1], n_outputs, generator).to(X.device)
-        readout *= math.sqrt(units[-1] / n_outputs)
-    linear = X.new_zeros(rows.d, n_outputs)
-    trained = [*hidden, *([] if fused else [readout]), *([linear] if how.linear else [])]
-    penalised = len(trained) - how.linear
-    moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in trained]
-    batches = Batches(len(X), how.batch if how.batch < len(X) else 0, seed)
-    step = 0
-    for epoch in itertools.count():
-        for index in batches.epoch(epoch):
-            x, t = X[torch.from_numpy(index)], target[torch.from_numpy(index)]
-            left = 1 - step / how.steps
-            gradients = _gradients(x, t, hidden, readout, linear, fused=fused)
-            if not how.linear:
-                gradients.pop()
-            for number, gradient in enumerate(gradients):
-                if number < penalised:
-                    gradient.add_(trained[number].sign(), alpha=how.penalty * left)
-                _adam(trained[number], gradient, moments[number], how.lr * left, step + 1)
-            step += 1
-            if step == how.steps:
-                return _finished(hidden, readout, linear, scale, input_scale, rows, fused=fused)
-    raise AssertionError
+        return _dense_start(objective, narrow, n_edges, seed, how)
+    return _start_in_blocks(objective, units[0], n_edges, seed, how)
 
 
 def _start_in_blocks(
-    rows: RowBlocks, y: Tensor, units: int, most: int, n_edges: int, seed: int,
-    how: RelaxedStart, *, fused: bool,
-) -> SparseNet:  # fmt: skip
+    objective: Objective, units: int, n_edges: int, seed: int, how: RelaxedStart
+) -> SparseNet:
+    d = objective.rows.d
+    most = max(1, how.room // d)
     n_blocks = math.ceil(units / most)
-    held = max(1, most * rows.d // (_HELD * n_blocks))
+    held = max(1, most * d // (START.held * n_blocks))
     net = None
     for block in range(n_blocks):
-        left = y if net is None else -net.residuals(rows, y)
+        left = objective.y if net is None else -objective.residuals(net)
         count = min(most, units - block * most)
-        part = _dense_start(rows, left, [count], n_edges, seed + block, how, fused=fused)
+        part = _dense_start(replace(objective, y=left), [count], n_edges, seed + block, how)
         part = _largest(part, held)
         net = part if net is None else _side_by_side(net, part)
     assert net is not None
@@ -148,15 +103,104 @@ def _side_by_side(one: SparseNet, two: SparseNet) -> SparseNet:
     """Return the sum of two networks of one hidden layer."""
     shift = one.hidden[0].n_targets
     wide = replace(one.hidden[0], n_targets=shift + two.hidden[0].n_targets)
-    into, out, straight = two.hidden[0], two.readout, two.linear
+    into, out, skip = two.hidden[0], two.readout, two.skip
     return replace(
         one,
         hidden=(wide.add(into.source, shift + into.target, into.values),),
         readout=replace(one.readout, n_sources=wide.n_targets).add(
             shift + out.source, out.target, out.values
         ),
-        linear=one.linear.add(straight.source, straight.target, straight.values),
+        skip=one.skip.add(skip.source, skip.target, skip.values),
     )
+
+
+def _dense_start(
+    objective: Objective, units: list[int], n_edges: int, seed: int, how: RelaxedStart
+) -> SparseNet:
+    rows, y = objective.rows, objective.y
+    scale = _target_scale(y, n_edges)
+    input_scale = float(np.sqrt(np.mean(np.square(rows.X, dtype=np.float64)))) or 1.0
+    X = torch.cat(rows.blocks, dim=1).T.to(torch.float32) / input_scale
+    target = y.T.to(torch.float32) / scale
+    net = _DenseNet.draw([rows.d, *units, len(y)], seed, how, X)
+    moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in net.trained]
+    batches = Batches(len(X), how.batch if how.batch < len(X) else 0, seed)
+    indices = (index for epoch in itertools.count() for index in batches.epoch(epoch))
+    for step, index in enumerate(itertools.islice(indices, how.steps)):
+        x, t = X[torch.from_numpy(index)], target[torch.from_numpy(index)]
+        left = 1 - step / how.steps
+        for number, gradient in enumerate(net.gradients(x, t)):
+            weight = net.trained[number]
+            if number < net.n_penalised:
+                gradient.add_(weight.sign(), alpha=how.penalty * left)
+            _adam(weight, gradient, moments[number], how.lr * left, step + 1)
+    return net.on_support(scale, input_scale, rows.dtype)
+
+
+@dataclass(frozen=True)
+class _DenseNet:
+    """A network of dense matrices, (n_in, n_out) each, that are changed in place."""
+
+    hidden: list[Tensor]
+    readout: Tensor
+    skip: Tensor
+    how: RelaxedStart
+
+    @classmethod
+    def draw(cls, widths: list[int], seed: int, how: RelaxedStart, like: Tensor) -> _DenseNet:
+        """Draw the initial weights between layers of the given widths; no skip connection yet."""
+        *sizes, n_outputs = widths
+        generator = torch.Generator().manual_seed(seed)
+        hidden = [_draw(a, b, generator).to(like.device) for a, b in itertools.pairwise(sizes)]
+        if how.fused:
+            readout = like.new_ones(sizes[-1], 1)
+        else:
+            readout = _draw(sizes[-1], n_outputs, generator).to(like.device)
+            readout *= math.sqrt(sizes[-1] / n_outputs)
+        return cls(hidden, readout, like.new_zeros(sizes[0], n_outputs), how)
+
+    @property
+    def n_penalised(self) -> int:
+        """Matrices, from the first, whose weights the L1 norm draws to zero: all but the skip's."""
+        return len(self.hidden) + (not self.how.fused)
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """The matrices that are trained."""
+        readout = [] if self.how.fused else [self.readout]
+        return [*self.hidden, *readout, *([self.skip] if self.how.skip else [])]
+
+    def gradients(self, x: Tensor, t: Tensor) -> list[Tensor]:
+        """Return the gradients of half the mean square by `trained`, on rows x and targets t."""
+        inputs = [x]
+        for weight in self.hidden:
+            inputs.append((inputs[-1] @ weight).clamp_(min=0))
+        r = (inputs[-1] @ self.readout + x @ self.skip - t) / len(x)
+        back, found = r @ self.readout.T, []
+        for number in range(len(self.hidden) - 1, -1, -1):
+            back = back * (inputs[number + 1] > 0)
+            found.append(inputs[number].T @ back)
+            if number:
+                back = back @ self.hidden[number].T
+        found.reverse()
+        readout = [] if self.how.fused else [inputs[-1].T @ r]
+        return [*found, *readout, *([x.T @ r] if self.how.skip else [])]
+
+    def on_support(self, scale: float, input_scale: float, dtype: torch.dtype) -> SparseNet:
+        """Return the network for inputs and targets as they are, times these scales."""
+        layers = [weight.to(dtype) for weight in self.hidden]
+        readout = self.readout
+        layers[0] = layers[0] / input_scale
+        if self.how.fused:
+            layers[-1] = layers[-1] * scale
+        else:
+            readout = readout * scale
+        return SparseNet(
+            tuple(Edges.from_dense(weight) for weight in layers),
+            Edges.from_dense(readout.to(dtype)),
+            Edges.from_dense(self.skip.to(dtype) * scale / input_scale),
+            self.how.fused,
+        )
 
 
 def _target_scale(y: Tensor, n_edges: int) -> float:
@@ -169,48 +213,11 @@ def _draw(n_in: int, n_out: int, generator: torch.Generator) -> Tensor:
     return torch.randn(n_in, n_out, generator=generator) / math.sqrt(n_in)
 
 
-def _gradients(
-    x: Tensor, t: Tensor, hidden: list[Tensor], readout: Tensor, linear: Tensor, *, fused: bool
-) -> list[Tensor]:
-    """Return the gradients of half the mean square by W_1..., U unless fused, and C."""
-    inputs = [x]
-    for weight in hidden:
-        inputs.append((inputs[-1] @ weight).clamp_(min=0))
-    r = (inputs[-1] @ readout + x @ linear - t) / len(x)
-    back, found = r @ readout.T, []
-    for number in range(len(hidden) - 1, -1, -1):
-        back = back * (inputs[number + 1] > 0)
-        found.append(inputs[number].T @ back)
-        if number:
-            back = back @ hidden[number].T
-    found.reverse()
-    return [*found, *([] if fused else [inputs[-1].T @ r]), x.T @ r]
-
-
 def _adam(
     weight: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], rate: float, step: int
 ) -> None:
     first, second = moments
-    first.lerp_(gradient, 1 - _BETAS[0])
-    second.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-    size = (second / (1 - _BETAS[1] ** step)).sqrt_().add_(1e-8)
-    weight.addcdiv_(first, size, value=-rate / (1 - _BETAS[0] ** step))
-
-
-def _finished(
-    hidden: list[Tensor], readout: Tensor, linear: Tensor, scale: float, input_scale: float,
-    rows: RowBlocks, *, fused: bool,
-) -> SparseNet:  # fmt: skip
-    """Return the network for inputs and targets as they are."""
-    layers = [weight.to(rows.dtype) for weight in hidden]
-    layers[0] = layers[0] / input_scale
-    if fused:
-        layers[-1] = layers[-1] * scale
-    else:
-        readout = readout * scale
-    return SparseNet(
-        tuple(Edges.from_dense(weight) for weight in layers),
-        Edges.from_dense(readout.to(rows.dtype)),
-        Edges.from_dense(linear.to(rows.dtype) * scale / input_scale),
-        fused,
-    )
+    first.lerp_(gradient, 1 - START.betas[0])
+    second.mul_(START.betas[1]).addcmul_(gradient, gradient, value=1 - START.betas[1])
+    size = (second / (1 - START.betas[1] ** step)).sqrt_().add_(1e-8)
+    weight.addcdiv_(first, size, value=-rate / (1 - START.betas[0] ** step))

@@ -1,4 +1,4 @@
-"""Remove a linear term by turning units around: relu(z) = relu(-z) + z."""
+"""Remove a skip connection by turning units around: relu(z) = relu(-z) + z."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NODES = 2000
 
 
 def resolve_signs(net: SparseNet) -> SparseNet:
-    """Return a network of one hidden layer without a linear term, as near as can be.
+    """Return a network of one hidden layer without a skip connection, as near as can be.
 
-    Turning unit j around adds w_j u_j^T to the linear term, so the signs are the solution of a
+    Turning unit j around adds w_j u_j^T to the skip connection, so the signs are the solution of a
     linear system in 0/1 unknowns: min |C + sum_j b_j w_j u_j^T|_1. A unit with a single input i
     may also become two, one on either side; with one summed output that moves C_i by any
     part t in [0, 1] of its weight, and with trained outputs it makes row i of C free.
@@ -30,29 +30,29 @@ def resolve_signs(net: SparseNet) -> SparseNet:
         return net
     weights = net.hidden[0].dense().cpu().numpy()
     readout = net.readout.dense().T.cpu().numpy()
-    linear = net.linear.dense().T.cpu().numpy()
+    skip = net.skip.dense().T.cpu().numpy()
     single = (weights != 0).sum(axis=1) == 1
-    share = _minimise(weights, readout, linear, single, fused=net.fused)
+    share = _minimise(weights, readout, skip, single, fused=net.fused)
     if net.fused:
         turned = _turn_summed(weights, single, share)
-        left = linear[:, 0] + share @ weights
+        left = skip[:, 0] + share @ weights
         return _rebuild(net, turned, np.ones((len(turned), 1)), left[:, None])
-    new_weights, new_readout, left = _turn(weights, readout, linear, single, share)
+    new_weights, new_readout, left = _turn(weights, readout, skip, single, share)
     return _rebuild(net, new_weights, new_readout, left)
 
 
 def _minimise(
-    weights: np.ndarray, readout: np.ndarray, linear: np.ndarray, single: np.ndarray, *,
+    weights: np.ndarray, readout: np.ndarray, skip: np.ndarray, single: np.ndarray, *,
     fused: bool,
 ) -> np.ndarray:  # fmt: skip
     """Return b, shape (units,): 0 or 1, for single units of a summed output anything between."""
     n_units = len(weights)
-    free_rows = np.zeros(len(linear), dtype=bool)
+    free_rows = np.zeros(len(skip), dtype=bool)
     if not fused:
         free_rows[np.abs(weights[single]).sum(axis=0) > 0] = True
     kept = np.flatnonzero(~free_rows)
     columns = np.einsum("ji,jo->ioj", weights[:, kept], readout).reshape(-1, n_units)
-    target = linear[kept].ravel()
+    target = skip[kept].ravel()
     used = np.abs(columns).sum(axis=1) > 0
     columns, target = columns[used], target[used]
     n_rows = len(target)
@@ -97,33 +97,33 @@ def _turn_summed(weights: np.ndarray, single: np.ndarray, share: np.ndarray) -> 
 
 
 def _turn(
-    weights: np.ndarray, readout: np.ndarray, linear: np.ndarray, single: np.ndarray,
+    weights: np.ndarray, readout: np.ndarray, skip: np.ndarray, single: np.ndarray,
     share: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Turn units around; single ones take up what is left in their row of the linear term."""
+    """Turn units around; single ones take up what is left in their row of the skip connection."""
     turned = share > 0.5
-    linear = linear + (weights * turned[:, None]).T @ (readout * turned[:, None])
+    skip = skip + (weights * turned[:, None]).T @ (readout * turned[:, None])
     weights = np.where(turned[:, None], -weights, weights)
     readout = readout.copy()
     extra_weights, extra_readout = [], []
     for unit in np.flatnonzero(single):
         (source,) = np.flatnonzero(weights[unit])
-        row = linear[source] / weights[unit, source]
+        row = skip[source] / weights[unit, source]
         if not row.any():
             continue
         # relu(z) u + z c = relu(z) (u + c) - relu(-z) c
         readout[unit] += row
         extra_weights.append(-weights[unit])
         extra_readout.append(-row)
-        linear[source] = 0
+        skip[source] = 0
     if extra_weights:
         weights = np.concatenate([weights, extra_weights])
         readout = np.concatenate([readout, extra_readout])
-    return weights, readout, linear
+    return weights, readout, skip
 
 
-def with_linear_pairs(net: SparseNet, most: int) -> SparseNet:
-    """Write the linear term as pairs of units, c.x = relu(c.x) - relu(-c.x), one per output.
+def with_skip_as_pairs(net: SparseNet, most: int) -> SparseNet:
+    """Write the skip connection as pairs of units, c.x = relu(c.x) - relu(-c.x), one per output.
 
     Parameters
     ----------
@@ -132,25 +132,25 @@ def with_linear_pairs(net: SparseNet, most: int) -> SparseNet:
     most : int
         Only so many of the largest weights of the term.
     """
-    linear = net.linear.dense().T.cpu().numpy()
-    if 0 < most < np.count_nonzero(linear):
-        linear = np.where(np.abs(linear) >= np.sort(np.abs(linear).ravel())[-most], linear, 0)
+    skip = net.skip.dense().T.cpu().numpy()
+    if 0 < most < np.count_nonzero(skip):
+        skip = np.where(np.abs(skip) >= np.sort(np.abs(skip).ravel())[-most], skip, 0)
     weights, readout = net.hidden[0].dense().cpu().numpy(), net.readout.dense().T.cpu().numpy()
-    for output in np.flatnonzero(np.abs(linear).sum(axis=0)):
-        pair = np.stack([linear[:, output], -linear[:, output]])
-        fed = np.zeros((2, linear.shape[1]))
+    for output in np.flatnonzero(np.abs(skip).sum(axis=0)):
+        pair = np.stack([skip[:, output], -skip[:, output]])
+        fed = np.zeros((2, skip.shape[1]))
         fed[:, output] = 1, -1
         weights, readout = np.concatenate([weights, pair]), np.concatenate([readout, fed])
-    return _rebuild(net, weights, readout, 0 * linear)
+    return _rebuild(net, weights, readout, 0 * skip)
 
 
 def _rebuild(
-    net: SparseNet, weights: np.ndarray, readout: np.ndarray, linear: np.ndarray
+    net: SparseNet, weights: np.ndarray, readout: np.ndarray, skip: np.ndarray
 ) -> SparseNet:
     def edges(matrix: np.ndarray) -> Edges:
         return Edges.from_dense(torch.from_numpy(matrix).to(net.values))
 
     return replace(
         net, hidden=(edges(np.ascontiguousarray(weights.T)),), readout=edges(readout),
-        linear=edges(linear),
+        skip=edges(skip),
     ).without_idle_units()  # fmt: skip

@@ -1,4 +1,4 @@
-"""A network on its support: outputs, Gauss-Newton equations, and changes of the support."""
+"""A network on its support: outputs, their derivatives, and changes of the support."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-from sparsefit.core.datafits import Datafit, Squared
-from sparsefit.core.row_blocks import RowBlocks
-
-SQUARED = Squared()
-# Narrower products of matrices gain nothing.
-_LEAST_WIDTH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +128,12 @@ class SparseNet:
         W_1 ... W_L.
     readout : Edges
         U, (units of the last hidden layer, k); all ones, and not a parameter, if `fused`.
-    linear : Edges
-        C, (d, k): the linear term.
+    skip : Edges
+        C, (d, k): the skip connection.
     fused : bool
         One output, the plain sum of the last hidden layer.
-    linear_counts : bool
-        Whether the weights of the linear term count, and may be dropped, like others.
+    skip_counts : bool
+        Whether the weights of the skip connection count, and may be dropped, like others.
 
     Notes
     -----
@@ -149,20 +142,20 @@ class SparseNet:
 
     hidden: tuple[Edges, ...]
     readout: Edges
-    linear: Edges
+    skip: Edges
     fused: bool
-    linear_counts: bool = False
+    skip_counts: bool = False
 
     @property
     def n_outputs(self) -> int:
         """Number of outputs k."""
-        return self.linear.n_targets
+        return self.skip.n_targets
 
     @property
     def trained(self) -> tuple[Edges, ...]:
         """The matrices that hold parameters, in their order."""
         middle = () if self.fused else (self.readout,)
-        return (*self.hidden, *middle, self.linear)
+        return (*self.hidden, *middle, self.skip)
 
     @cached_property
     def values(self) -> Tensor:
@@ -170,9 +163,9 @@ class SparseNet:
         return torch.cat([edges.values for edges in self.trained])
 
     @property
-    def n_weights(self) -> int:
-        """Parameters that count: all, without a linear term that is free."""
-        return len(self.values) - (0 if self.linear_counts else self.linear.nnz)
+    def nnz(self) -> int:
+        """Parameters that count: all, without a skip connection that is free."""
+        return len(self.values) - (0 if self.skip_counts else self.skip.nnz)
 
     @property
     def n_units(self) -> int:
@@ -202,9 +195,9 @@ class SparseNet:
 
     def with_trained(self, trained: Sequence[Edges]) -> SparseNet:
         """Return the network with other matrices of parameters, in the order of `trained`."""
-        *hidden, linear = trained
+        *hidden, skip = trained
         readout = self.readout if self.fused else hidden.pop()
-        return replace(self, hidden=tuple(hidden), readout=readout, linear=linear)
+        return replace(self, hidden=tuple(hidden), readout=readout, skip=skip)
 
     def without_idle_units(self) -> SparseNet:
         """Drop units without inputs or without outputs, until none is left."""
@@ -264,13 +257,8 @@ class SparseNet:
             z = _apply(edges, inputs[-1])
             active.append((z > 0).to(z.dtype))
             inputs.append(z.clamp_(min=0))
-        outputs = _apply(self.readout, inputs[-1]) + _apply(self.linear, block)
+        outputs = _apply(self.readout, inputs[-1]) + _apply(self.skip, block)
         return Forward(inputs, active, outputs)
-
-    def residuals(self, rows: RowBlocks, y: Tensor) -> Tensor:
-        """Return f(X) - y, (k, n); `y` is (k, n) too."""
-        blocks = [self.forward(block).outputs for block in rows.blocks]
-        return torch.cat(blocks, dim=1) - y
 
     def sensitivities(self, through: Forward, weights: Tensor) -> list[Tensor]:
         """Return the derivative of a sum of outputs by the units of each hidden layer.
@@ -295,14 +283,14 @@ class SparseNet:
             edges = self.hidden[number]
             delta = back * through.active[number]
             parts.append(through.inputs[number][edges.source] * delta[edges.target])
-        readouts = [(self.linear, block)]
+        readouts = [(self.skip, block)]
         if not self.fused:
             readouts.insert(0, (self.readout, through.inputs[-1]))
         for edges, features in readouts:
             parts.append(features[edges.source] * weights[edges.target])
         return torch.cat(parts)
 
-    def _features(self, through: Forward) -> tuple[Tensor, Tensor, Tensor]:
+    def features(self, through: Forward) -> tuple[Tensor, Tensor, Tensor]:
         """Return distinct features (q, rows), the place of each parameter's, and weights (p, k).
 
         With one hidden layer, the derivative of output o by parameter p is
@@ -313,7 +301,7 @@ class SparseNet:
         features = [block[edges.source] * through.active[0][edges.target]]
         places = [torch.arange(edges.nnz, device=block.device)]
         weights = [self.readout.dense().T[edges.target]]
-        readouts = [(self.linear, block)]
+        readouts = [(self.skip, block)]
         if not self.fused:
             readouts.insert(0, (self.readout, through.inputs[1]))
         for readout, inputs in readouts:
@@ -322,59 +310,6 @@ class SparseNet:
             features.append(inputs[sources])
             weights.append(eye[readout.target])
         return torch.cat(features), torch.cat(places), torch.cat(weights)
-
-    def normal_equations(
-        self, rows: RowBlocks, y: Tensor, datafit: Datafit = SQUARED
-    ) -> tuple[Tensor, Tensor, float]:
-        """Return J^T H J (p, p), J^T r (p,) and twice the loss, for outputs z = f(X) (k, n).
-
-        r and H are the first and second derivative of the loss by z. For the squared loss they
-        are f(X) - y and the identity, and twice the loss is |r|^2.
-
-        One block of rows at a time: beyond the p^2 numbers of the result, memory is that of p
-        features on one block.
-        """
-        if len(self.hidden) == 1 and datafit is SQUARED:
-            return self._shallow_equations(rows, y)
-        p = len(self.values)
-        gram, gradient = self.values.new_zeros(p, p), self.values.new_zeros(p)
-        total = self.values.new_zeros(())
-        for span, block in zip(rows.spans, rows.blocks, strict=True):
-            through = self.forward(block)
-            z, targets = through.outputs.T, y[:, span].T
-            total += 2 * datafit.value(z, targets)
-            gradient += self.jacobian(through, datafit.gradient(z, targets).T).sum(dim=1)
-            for root in datafit.curvature_roots(z, targets):
-                _add_lower(gram, self.jacobian(through, root.T))
-        return _mirrored(gram), gradient, float(total)
-
-    def _shallow_equations(self, rows: RowBlocks, y: Tensor) -> tuple[Tensor, Tensor, float]:
-        slope = total = self.values.new_zeros(())
-        gram = self.values.new_zeros(0, 0)
-        for span, block in zip(rows.spans, rows.blocks, strict=True):
-            through = self.forward(block)
-            residual = through.outputs - y[:, span]
-            feature, place, weight = self._features(through)
-            if not len(gram):
-                gram = feature.new_zeros(len(feature), len(feature))
-            _add_lower(gram, feature)
-            slope = slope + feature @ residual.T
-            total = total + residual.square().sum()
-        gram = _mirrored(gram)[place][:, place] * (weight @ weight.T)
-        return gram, (slope[place] * weight).sum(dim=1), float(total)
-
-
-def _add_lower(gram: Tensor, part: Tensor) -> None:
-    """Add part @ part.T, but for blocks above the diagonal: they mirror those below."""
-    size = len(gram)
-    width = max(_LEAST_WIDTH, -(-size // 4))
-    for start in range(0, size, width):
-        stop = start + width
-        gram[start:stop, :stop].addmm_(part[start:stop], part[:stop].T)
-
-
-def _mirrored(gram: Tensor) -> Tensor:
-    return gram.tril() + gram.tril(-1).T
 
 
 def _norms(edges: Edges, unit: Tensor) -> Tensor:

@@ -9,16 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.profiles import SPLITS
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
-
-# Share of the rows that counts as near the boundary of a unit.
-_NEAR = 0.05
-_LENGTHS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-# Of the unit that one of the two parts gets; near-parallel units of a sum need not be alike.
-_SHARES = (0.5, 0.2, 0.8)
-# Inputs in which the two parts differ.
-_WIDTHS = (1, 3)
 
 
 def merge(net: SparseNet, cosine: float, *, mirrored: bool = False) -> SparseNet:
@@ -31,7 +24,7 @@ def merge(net: SparseNet, cosine: float, *, mirrored: bool = False) -> SparseNet
         Of the angle below which units are one.
     mirrored : bool, optional
         Take opposite weights as parallel too: relu(-z) = relu(z) - z, whose second part goes into
-        the linear term. For one hidden layer only.
+        the skip connection. For one hidden layer only.
     """
     for number in range(len(net.hidden)):
         net = _merge_layer(net, number, cosine, mirrored=mirrored)
@@ -48,8 +41,8 @@ def _merge_layer(net: SparseNet, number: int, cosine: float, *, mirrored: bool) 
     outgoing = net.readout if number + 1 == len(net.hidden) else net.hidden[number + 1]
     fed = outgoing.dense().T
     if mirrored and bool(flipped.any()):
-        linear = net.linear.dense().T + (weights * flipped[:, None]).T @ (fed * flipped[:, None])
-        net = replace(net, linear=Edges.from_dense(linear))
+        skip = net.skip.dense().T + (weights * flipped[:, None]).T @ (fed * flipped[:, None])
+        net = replace(net, skip=Edges.from_dense(skip))
     if net.fused and number + 1 == len(net.hidden):
         summed = torch.zeros_like(weights).index_add_(0, owner, weights * ratio.sign()[:, None])
         return _set(net, number, Edges.from_dense(summed.T))
@@ -77,7 +70,7 @@ def _owners(
     return owner, ratio
 
 
-def split(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
+def split(net: SparseNet, objective: Objective, count: int) -> SparseNet:
     """Split the units of the last hidden layer where that lowers the loss most.
 
     relu(z) becomes relu(cz + e) + relu((1-c)z - e), which differs from it near the boundary z = 0
@@ -87,13 +80,12 @@ def split(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
     Parameters
     ----------
     net : SparseNet
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    objective : Objective
     count : int
-        At most so many units; none whose split promises less than 3 % of what the best one does.
+        At most so many units; see `SplitProfile` for those that are not worth it.
     """
-    found = sorted(_splits(net, rows, y), key=lambda item: -item[0])[:count]
-    found = [item for item in found if item[0] > 0.03 * found[0][0]]
+    found = sorted(_splits(net, objective), key=lambda item: -item[0])[:count]
+    found = [item for item in found if item[0] > SPLITS.least_gain * found[0][0]]
     if not found:
         return net
     last, fed = net.hidden[-1], net.readout.dense().T
@@ -106,7 +98,7 @@ def split(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
     return _set(net, len(net.hidden) - 1, Edges.from_dense(weights.T))
 
 
-def mirror(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
+def mirror(net: SparseNet, objective: Objective, count: int) -> SparseNet:
     """Add units relu(-z) beside units relu(z) of the last hidden layer where that helps most.
 
     A unit found the wrong way around leaves a linear function to be made up for, which relu(-z)
@@ -115,17 +107,16 @@ def mirror(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
     Parameters
     ----------
     net : SparseNet
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+    objective : Objective
     count : int
         At most so many units.
     """
     weights = net.hidden[-1].dense()
     slope = square = weights.new_zeros(())
-    for span, block in zip(rows.spans, rows.blocks, strict=True):
+    for span, block in zip(objective.rows.spans, objective.rows.blocks, strict=True):
         through = net.forward(block)
         image = (-(weights @ through.inputs[-2])).clamp(min=0)
-        slope = slope + image @ (through.outputs - y[:, span]).T
+        slope = slope + image @ (through.outputs - objective.y[:, span]).T
         square = square + image.square().sum(dim=1)
     value = -slope / square.clamp(min=1e-300)[:, None]
     gain = value.square() * square[:, None]
@@ -145,12 +136,14 @@ def mirror(net: SparseNet, rows: RowBlocks, y: Tensor, count: int) -> SparseNet:
     return _set(net, len(net.hidden) - 1, Edges.from_dense(torch.cat([weights, added]).T))
 
 
-def _splits(net: SparseNet, rows: RowBlocks, y: Tensor) -> Iterator[tuple[float, int, Tensor]]:
+def _splits(net: SparseNet, objective: Objective) -> Iterator[tuple[float, int, Tensor]]:
     """Yield for each unit how much |r|^2 falls by its best split, and one of the two parts."""
-    inputs = torch.cat([net.forward(block).inputs[-2] for block in rows.blocks], dim=1)
+    blocks = objective.rows.blocks
+    inputs = torch.cat([net.forward(block).inputs[-2] for block in blocks], dim=1)
     fed = net.readout.dense().T
-    pull = fed @ net.residuals(rows, y)
-    n_near = min(max(20, int(_NEAR * inputs.shape[1])), inputs.shape[1])
+    pull = fed @ objective.residuals(net)
+    n = inputs.shape[1]
+    n_near = min(max(SPLITS.least_near, int(SPLITS.near * n)), n)
     for unit, weight in enumerate(net.hidden[-1].dense()):
         z = weight @ inputs
         near = z.abs().topk(n_near, largest=False).indices
@@ -159,8 +152,8 @@ def _splits(net: SparseNet, rows: RowBlocks, y: Tensor) -> Iterator[tuple[float,
         best = 0.0, unit, weight
         for direction in _descents(x, pull[unit, near], weight):
             across = direction @ inputs
-            lengths = weight.norm() * weight.new_tensor(_LENGTHS)
-            for share, length in itertools.product(_SHARES, lengths):
+            lengths = weight.norm() * weight.new_tensor(SPLITS.lengths)
+            for share, length in itertools.product(SPLITS.shares, lengths):
                 one, whole = share * z + length * across, z.clamp(min=0)
                 bump = one.clamp(min=0) + (z - one).clamp(min=0) - whole
                 gain = float(-2 * (pull[unit] @ bump) - curvature * (bump @ bump))
@@ -181,7 +174,7 @@ def _descents(x: Tensor, pull: Tensor, weight: Tensor) -> Iterator[Tensor]:
     if curvature[0] >= 0:
         return
     vector = vectors[:, 0] if basis is None else basis @ vectors[:, 0]
-    for width in _WIDTHS:
+    for width in SPLITS.widths:
         kept = vector.abs().topk(min(width, len(vector))).indices
         sparse = torch.zeros_like(vector)
         sparse[kept] = vector[kept]

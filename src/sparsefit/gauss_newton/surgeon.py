@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sparsefit.core.datafits import Datafit
-from sparsefit.core.row_blocks import RowBlocks
-from sparsefit.gauss_newton.levenberg_marquardt import refit, with_unit_diagonal, without_scalings
-from sparsefit.gauss_newton.sparse_net import SQUARED, SparseNet
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.linear_algebra import inverse, with_gauge
+from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.profiles import SURGEON
+from sparsefit.gauss_newton.sparse_net import SparseNet
 
-_RIDGE = 1e-10
+# Keeps quotients of numbers that are both zero finite.
 _TINY = 1e-300
 
 
 def slack(n: int) -> float:
-    """Return by what part |r|^2 may rise in a step that simplifies: 100 rows' worth of residuals.
+    """Return by what part |r|^2 may rise in a step that simplifies; see `SurgeonProfile`."""
+    return min(SURGEON.slack, SURGEON.slack_rows / n)
 
-    If the residuals are noise, the right step raises it by a few rows' worth for each weight, so
-    that more would let wrong steps pass.
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """The stages in which a network is contracted.
+
+    Attributes
+    ----------
+    share, least : float
+        A stage drops `share` of what is too much, and no less than the share `least` of all.
+    ridge : float
+        Added to the diagonal of K, as a share of its mean: a belief that weights are small.
+    refitted : callable or None
+        What is done after each stage; None for two Levenberg-Marquardt steps.
     """
-    return min(0.1, 100 / n)
+
+    share: float = 0.3
+    least: float = 0.0
+    ridge: float = 0.0
+    refitted: Callable[[SparseNet], SparseNet] | None = None
 
 
 def contract(
-    net: SparseNet,
-    rows: RowBlocks,
-    y: Tensor,
-    nnz: int,
-    max_units: int,
-    *,
-    refitted: Callable[[SparseNet], SparseNet] | None = None,
-    share: float = 0.3,
-    least: float = 0.0,
-    ridge: float = 0.0,
-    datafit: Datafit = SQUARED,
+    net: SparseNet, objective: Objective, nnz: int, max_units: int, stages: Stages | None = None
 ) -> SparseNet:
     """Drop weights in stages until at most `nnz` weights and `max_units` units a layer are left.
 
@@ -47,49 +54,42 @@ def contract(
     Parameters
     ----------
     net : SparseNet
-        The linear term is neither counted nor dropped.
-    rows : RowBlocks
-    y : Tensor of shape (k, n)
+        A skip connection that does not count is not dropped.
+    objective : Objective
+        The surgeon looks at its loss alone, without penalties.
     nnz, max_units : int
-    refitted : callable, optional
-        What is done after each stage; default two Levenberg-Marquardt steps.
-    share, least : float, optional
-        A stage drops `share` of what is too much, and no less than the share `least` of all.
-    ridge : float, optional
-        Added to the diagonal of K, as a share of its mean: a belief that weights are small.
-    datafit : Datafit, optional
+    stages : Stages, optional
     """
-    if refitted is None:
-        refitted = partial(_two_steps, rows=rows, y=y)
-    while net.n_weights > nnz or net.n_units > max_units:
+    how = stages or Stages()
+    while net.nnz > nnz or net.n_units > max_units:
         net = net.balanced()
-        gram, _, total = net.normal_equations(rows, y, datafit)
-        gram.diagonal().add_(ridge * gram.diagonal().mean())
-        inverse = _inverse(without_scalings(net, gram))
-        if net.n_weights > nnz:
-            first = max(int(share * (net.n_weights - nnz)), int(least * net.n_weights), 1)
-            drop = _least(net, inverse, nnz, first, slack(rows.n) * total)
+        gram, _, total = objective.equations(net)
+        gram.diagonal().add_(how.ridge * gram.diagonal().mean())
+        inverted = inverse(with_gauge(net, gram), SURGEON.ridge)
+        if net.nnz > nnz:
+            first = max(int(how.share * (net.nnz - nnz)), int(how.least * net.nnz), 1)
+            drop = _least(net, inverted, nnz, first, slack(objective.rows.n) * total)
         else:
-            drop = _least_unit(net, inverse)
-        net = refitted(remove(net, inverse, drop))
+            drop = _least_unit(net, inverted)
+        net = remove(net, inverted, drop)
+        if how.refitted is None:
+            net = levenberg_marquardt(net, objective, steps=2, gain=0.01).net
+        else:
+            net = how.refitted(net)
     return net
 
 
-def _two_steps(net: SparseNet, rows: RowBlocks, y: Tensor) -> SparseNet:
-    return refit(net, rows, y, steps=2, gain=0.01).net
-
-
-def saliencies(net: SparseNet, rows: RowBlocks, y: Tensor) -> Tensor:
+def saliencies(net: SparseNet, objective: Objective) -> Tensor:
     """Return w^2 / [K^-1]_ii of every weight that counts: what |r|^2 rises by without it."""
-    gram, _, _ = net.normal_equations(rows, y)
-    return _saliencies(net, _inverse(without_scalings(net, gram)))
+    gram, _, _ = objective.equations(net)
+    return _saliencies(net, inverse(with_gauge(net, gram), SURGEON.ridge))
 
 
-def _saliencies(net: SparseNet, inverse: Tensor) -> Tensor:
-    return (net.values.square() / inverse.diagonal())[: net.n_weights]
+def _saliencies(net: SparseNet, inverted: Tensor) -> Tensor:
+    return (net.values.square() / inverted.diagonal())[: net.nnz]
 
 
-def _least(net: SparseNet, inverse: Tensor, nnz: int, first: int, free: float) -> Tensor:
+def _least(net: SparseNet, inverted: Tensor, nnz: int, first: int, free: float) -> Tensor:
     """Return the positions to drop now: greedily those of least w^2 / [K^-1]_ii.
 
     They are `first`, or more as long as their costs stay below `free` together.
@@ -97,13 +97,14 @@ def _least(net: SparseNet, inverse: Tensor, nnz: int, first: int, free: float) -
     After each drop the costs of the others are those of the quadratic model without it: of two
     equal units each can be spared, but not both.
     """
-    excess = net.n_weights - nnz
+    excess = net.nnz - nnz
     first = min(first, excess)
-    cost = _saliencies(net, inverse)
+    cost = _saliencies(net, inverted)
     n_free = int((cost.sort().values.cumsum(0) < free).sum())
-    n_candidates = min(2 * max(first, min(n_free, excess)) + 10, len(cost))
+    n_wanted = max(first, min(n_free, excess))
+    n_candidates = min(SURGEON.spare_share * n_wanted + SURGEON.spare, len(cost))
     candidates = cost.topk(n_candidates, largest=False).indices
-    values, block = net.values[candidates], inverse[candidates][:, candidates]
+    values, block = net.values[candidates], inverted[candidates][:, candidates]
     left = torch.ones_like(values, dtype=torch.bool)
     dropped: list[int] = []
     for _ in range(min(excess, n_candidates)):
@@ -120,7 +121,7 @@ def _least(net: SparseNet, inverse: Tensor, nnz: int, first: int, free: float) -
     return candidates[dropped]
 
 
-def _least_unit(net: SparseNet, inverse: Tensor) -> Tensor:
+def _least_unit(net: SparseNet, inverted: Tensor) -> Tensor:
     """Return the weights into the unit of the largest layer that costs least to drop."""
     layers = list(net.hidden)
     number = max(range(len(layers)), key=lambda at: layers[at].n_targets)
@@ -128,15 +129,15 @@ def _least_unit(net: SparseNet, inverse: Tensor) -> Tensor:
     costs = []
     for unit in range(layers[number].n_targets):
         into = start + (layers[number].target == unit).nonzero()[:, 0]
-        costs.append((float(_cost(net.values[into], inverse, into)), unit))
+        costs.append((float(_cost(net.values[into], inverted, into)), unit))
     return start + (layers[number].target == min(costs)[1]).nonzero()[:, 0]
 
 
-def _cost(values: Tensor, inverse: Tensor, drop: Tensor) -> Tensor:
-    return values @ _solve(inverse[drop][:, drop], values)
+def _cost(values: Tensor, inverted: Tensor, drop: Tensor) -> Tensor:
+    return values @ _solve(inverted[drop][:, drop], values)
 
 
-def remove(net: SparseNet, inverse: Tensor, drop: Tensor) -> SparseNet:
+def remove(net: SparseNet, inverted: Tensor, drop: Tensor) -> SparseNet:
     """Set weights to zero and move the others to where the quadratic model is least.
 
     w <- w - K^-1[:, D] (K^-1[D, D])^-1 w_D.
@@ -144,7 +145,7 @@ def remove(net: SparseNet, inverse: Tensor, drop: Tensor) -> SparseNet:
     Parameters
     ----------
     net : SparseNet
-    inverse : Tensor of shape (p, p)
+    inverted : Tensor of shape (p, p)
         K^-1.
     drop : Tensor of int64
         The set D.
@@ -154,7 +155,7 @@ def remove(net: SparseNet, inverse: Tensor, drop: Tensor) -> SparseNet:
     B. Hassibi and D. Stork, Second order derivatives for network pruning: optimal brain surgeon,
     NIPS 1992.
     """
-    shift = inverse[:, drop] @ _solve(inverse[drop][:, drop], net.values[drop])
+    shift = inverted[:, drop] @ _solve(inverted[drop][:, drop], net.values[drop])
     kept = torch.ones(len(net.values), dtype=torch.bool, device=net.values.device)
     kept[drop] = False
     return net.with_values(net.values - shift).keep(kept)
@@ -165,15 +166,3 @@ def _solve(matrix: Tensor, rhs: Tensor) -> Tensor:
     if bool(failed):
         return torch.linalg.pinv(matrix, hermitian=True) @ rhs
     return torch.cholesky_solve(rhs[:, None], factor)[:, 0]
-
-
-def _inverse(gram: Tensor) -> Tensor:
-    """Return K^-1, with as little added to the diagonal as makes it invertible."""
-    (scaled, scale), ridge = with_unit_diagonal(gram), _RIDGE
-    while True:
-        system = scaled.clone()
-        system.diagonal().add_(ridge)
-        factor, failed = torch.linalg.cholesky_ex(system)
-        if not bool(failed):
-            return torch.cholesky_inverse(factor) * scale[:, None] * scale
-        ridge *= 10

@@ -112,11 +112,12 @@ class Splice(Method):
         restarts = self.restarts
         if restarts is None:
             restarts = 4 if setting.layers == 1 else 12
-        return gauss_newton.recover_network(
-            problem, nnz, setting, fused=self._is_fused(problem), init=init,
-            deadline=time.monotonic() + (self.time_limit or float("inf")),
+        effort = gauss_newton.Effort(
             restarts=restarts, cycles=self.cycles, start_steps=self.start_steps,
+            deadline=time.monotonic() + (self.time_limit or float("inf")),
         )  # fmt: skip
+        fused = self._is_fused(problem)
+        return gauss_newton.recover_network(problem, nnz, setting, effort, fused=fused, init=init)
 
     def _is_fused(self, problem: Problem) -> bool:
         if problem.n_outputs > 1 or self.signs == "free":

@@ -100,7 +100,7 @@ class Pruner:
         for layer, tensor, module in found:
             shape = tuple(getattr(module, tensor).shape)
             self._structure_of(layer, tensor).check(shape, layer or "model")
-        self.n_weights = sum(getattr(module, tensor).numel() for _, tensor, module in found)
+        self.n_maskable = sum(getattr(module, tensor).numel() for _, tensor, module in found)
         self.keep = self._final_count(model, sparsity, nnz)
         masks = [
             Masked(getattr(module, tensor), rule, self._structure_of(layer, tensor), self)
@@ -124,13 +124,13 @@ class Pruner:
         if isinstance(self.structure, NM):
             fixed = self.structure.density
             # Rounded up for biases, which m need not divide, so that weights get their n places.
-            most = -(-self.structure.n * self.n_weights // self.structure.m)
+            most = -(-self.structure.n * self.n_maskable // self.structure.m)
         if nnz is not None:
             if sparsity is not None:
                 raise OptionError("nnz", nnz, f"left out if sparsity is given, here {sparsity}")
-            dense = sum(parameter.numel() for parameter in model.parameters()) - self.n_weights
-            if not _is_integer(nnz) or not dense < nnz <= dense + self.n_weights:
-                words = f"an integer from {dense + 1} to {dense + self.n_weights}"
+            dense = sum(parameter.numel() for parameter in model.parameters()) - self.n_maskable
+            if not _is_integer(nnz) or not dense < nnz <= dense + self.n_maskable:
+                words = f"an integer from {dense + 1} to {dense + self.n_maskable}"
                 words += f" ({dense} parameters have no mask)" if dense else ""
                 raise OptionError("nnz", nnz, words)
             keep = nnz - dense
@@ -141,7 +141,7 @@ class Pruner:
             raise OptionError("sparsity", sparsity, "a number >= 0 and < 1")
         if fixed is not None and abs(sparsity - (1 - fixed)) > 1e-9:
             raise OptionError("sparsity", sparsity, f"{1 - fixed:g} with this n:m structure")
-        return max(1, round((1 - sparsity) * self.n_weights)) if most is None else most
+        return max(1, round((1 - sparsity) * self.n_maskable)) if most is None else most
 
     @property
     def sparsity(self) -> float:
@@ -151,7 +151,7 @@ class Pruner:
             * target.masked.structure.group_size(tuple(target.original.shape))
             for target in self.targets
         )
-        return 1 - kept / self.n_weights
+        return 1 - kept / self.n_maskable
 
     def masks(self) -> dict[str, Tensor]:
         """Return the present masks by name of the weight, as bool in its shape."""
@@ -209,7 +209,7 @@ class Pruner:
         self._is_finished = True
 
     def _count(self) -> int:
-        return self.schedule.count(self.n_steps, self.keep, self.n_weights)
+        return self.schedule.count(self.n_steps, self.keep, self.n_maskable)
 
     @torch.no_grad()
     def _set_masks(self, keep: int, stop: int | None, optimizer: Optimizer | None) -> None:

@@ -1,0 +1,332 @@
+"""What a network on its support is fitted to: rows, targets, a loss, a ridge and a prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sparsefit.core.datafits import DATAFITS, SQUARED, Datafit
+from sparsefit.core.problem import Problem
+from sparsefit.core.row_blocks import RowBlocks
+from sparsefit.core.setting import Setting
+from sparsefit.gauss_newton.sparse_net import Edges, Forward, SparseNet
+
+# Rows that stand for one weighted row, where weights cannot be put into the loss: the error of a
+# weight is then below a third of it. Not tuned.
+_DRAWS = 10
+# Narrower products of matrices gain nothing.
+_LEAST_WIDTH = 64
+# Keeps quotients of numbers that are both zero finite.
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of the weights: (w - center)^T precision (w - center) is added to the loss.
+
+    Attributes
+    ----------
+    center : Tensor of shape (p,)
+    precision : Tensor of shape (p, p)
+        In the units of twice the sum over rows of the loss.
+    """
+
+    center: Tensor
+    precision: Tensor
+
+
+class Equations(NamedTuple):
+    """Gauss-Newton equations at a network of p weights.
+
+    Attributes
+    ----------
+    gram : Tensor of shape (p, p)
+        J^T H J for outputs z = f(X): J their derivative by the weights, H the second derivative of
+        the loss by z, the identity for the squared loss.
+    gradient : Tensor of shape (p,)
+        J^T r, r the first derivative of the loss by z: f(X) - y for the squared loss.
+    total : float
+        Twice the loss; |r|^2 for the squared one.
+    """
+
+    gram: Tensor
+    gradient: Tensor
+    total: float
+
+
+class Slopes(NamedTuple):
+    """Sums over rows for one matrix of possible weights, (targets, sources).
+
+    Attributes
+    ----------
+    gradient : Tensor
+        G, the derivative of the loss, which is 1/2 |r|^2 unless it is another.
+    curvature : Tensor
+        D, the diagonal of its Gauss-Newton matrix, J^T J.
+    """
+
+    gradient: Tensor
+    curvature: Tensor
+
+    @property
+    def gain(self) -> Tensor:
+        """By what twice the loss falls if the weight alone is set to its best value, G^2 / D."""
+        return self.gradient.square() / self.curvature.clamp(min=_TINY)
+
+    def damped(self, amount: Tensor) -> Slopes:
+        """Return the same with `amount` added to the curvature."""
+        return self._replace(curvature=self.curvature + amount)
+
+    @property
+    def best(self) -> Tensor:
+        """The best value for the weight alone, -G / D."""
+        return -self.gradient / self.curvature.clamp(min=_TINY)
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The loss of a network on its support, with all that is added to it.
+
+    Attributes
+    ----------
+    rows : RowBlocks
+    y : Tensor of shape (k, n)
+    datafit : Datafit, optional
+        Default the squared loss.
+    alpha : float, optional
+        Ridge: alpha |w|^2 is added to twice the mean over rows of the loss.
+    prior : Prior, optional
+
+    Examples
+    --------
+    >>> problem = Problem(np.eye(2), np.ones((2, 1)), sample_weight=np.array([1.0, 3.0]))
+    >>> objective = Objective.of(problem, Setting())
+    >>> objective.rows.blocks[0].square().diagonal().numpy().round(6).tolist()
+    [0.5, 1.5]
+    """
+
+    rows: RowBlocks
+    y: Tensor
+    datafit: Datafit = SQUARED
+    alpha: float = 0.0
+    prior: Prior | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, setting: Setting, *, most: int | None = None) -> Objective:
+        """Return the objective of a problem, in float64 unless the setting has another precision.
+
+        Squared errors are weighted by scaling rows and targets; for other losses rows are drawn in
+        proportion to their weights. Rows are laid out once for a problem and a precision.
+
+        Parameters
+        ----------
+        problem : Problem
+        setting : Setting
+        most : int, optional
+            At most so many rows, drawn at random.
+        """
+        key: tuple[Any, ...] = (
+            "objective",
+            setting.dtype or "float64",
+            setting.device,
+            setting.bias,
+        )
+        if (most is not None and len(problem.X) > most) or problem.sample_weight is not None:
+            key = (*key, most, setting.seed)
+        if key not in problem.layouts:
+            problem.layouts[key] = cls._laid_out(problem, setting, most)
+        objective: Objective = problem.layouts[key]
+        return objective
+
+    @classmethod
+    def _laid_out(cls, problem: Problem, setting: Setting, most: int | None) -> Objective:
+        weights, n = problem.relative_weight, len(problem.X)
+        datafit: Datafit = DATAFITS[problem.loss]()
+        if weights is not None and not datafit.takes_weighted_rows:
+            draw = np.random.default_rng(setting.seed)
+            count = min(_DRAWS * n, most or _DRAWS * n)
+            problem = problem.take(draw.choice(n, count, p=weights / weights.sum()))
+            weights = None
+        elif most is not None:
+            problem = problem.sample(most, setting.seed)
+            weights = problem.relative_weight
+        dtype = getattr(torch, setting.dtype or "float64")
+        rows = RowBlocks(
+            problem.X, bias=setting.bias, dtype=dtype, device=setting.device, weights=weights
+        )
+        y = torch.tensor(problem.y, device=setting.device)
+        if problem.loss == "softmax":
+            y = functional.one_hot(y, problem.n_outputs)
+        y = y.to(dtype).T.contiguous()
+        if weights is not None:
+            y *= torch.from_numpy(np.sqrt(weights)).to(y)
+        return cls(rows, y, datafit)
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs k."""
+        return len(self.y)
+
+    def outputs(self, net: SparseNet) -> Tensor:
+        """Return f(X), (k, n)."""
+        return torch.cat([net.forward(block).outputs for block in self.rows.blocks], dim=1)
+
+    def residuals(self, net: SparseNet) -> Tensor:
+        """Return f(X) - y, (k, n)."""
+        return self.outputs(net) - self.y
+
+    def value(self, net: SparseNet) -> float:
+        """Return twice the mean over rows and outputs of the loss, and the penalties.
+
+        For the squared loss alone that is the mean square of the residual.
+        """
+        loss = 2 * float(self.datafit.value(self.outputs(net).T, self.y.T)) / self.y.numel()
+        penalty = self.alpha * float(net.values.square().sum()) / len(self.y)
+        if self.prior is not None:
+            away = net.values - self.prior.center
+            penalty += float(away @ self.prior.precision @ away) / self.y.numel()
+        return loss + penalty
+
+    def equations(self, net: SparseNet) -> Equations:
+        """Return the equations of the loss, without penalties.
+
+        One block of rows at a time: beyond the p^2 numbers of the result, memory is that of p
+        features on one block.
+        """
+        if len(net.hidden) == 1 and self.datafit.has_unit_curvature:
+            return self._shallow_equations(net)
+        p = len(net.values)
+        gram, gradient = net.values.new_zeros(p, p), net.values.new_zeros(p)
+        total = net.values.new_zeros(())
+        for span, block in zip(self.rows.spans, self.rows.blocks, strict=True):
+            through = net.forward(block)
+            z, targets = through.outputs.T, self.y[:, span].T
+            total += 2 * self.datafit.value(z, targets)
+            gradient += net.jacobian(through, self.datafit.gradient(z, targets).T).sum(dim=1)
+            for root in self.datafit.curvature_roots(z, targets):
+                _add_lower(gram, net.jacobian(through, root.T))
+        return Equations(_mirrored(gram), gradient, float(total))
+
+    def _shallow_equations(self, net: SparseNet) -> Equations:
+        """Return the equations by one Gram matrix of features that serves all outputs."""
+        slope = total = net.values.new_zeros(())
+        gram = net.values.new_zeros(0, 0)
+        for span, block in zip(self.rows.spans, self.rows.blocks, strict=True):
+            through = net.forward(block)
+            residual = through.outputs - self.y[:, span]
+            feature, place, weight = net.features(through)
+            if not len(gram):
+                gram = feature.new_zeros(len(feature), len(feature))
+            _add_lower(gram, feature)
+            slope = slope + feature @ residual.T
+            total = total + residual.square().sum()
+        gram = _mirrored(gram)[place][:, place] * (weight @ weight.T)
+        return Equations(gram, (slope[place] * weight).sum(dim=1), float(total))
+
+    def penalised(self, net: SparseNet, equations: Equations) -> Equations:
+        """Return equations with ridge and prior added."""
+        gram, gradient, total = equations
+        if self.prior is not None:
+            pull = self.prior.precision @ (net.values - self.prior.center)
+            gram = gram + self.prior.precision
+            gradient = gradient + pull
+            total += float(pull @ (net.values - self.prior.center))
+        if self.alpha:
+            weight = self.alpha * self.y.shape[1]
+            gram = gram.clone()
+            gram.diagonal().add_(weight)
+            gradient = gradient + weight * net.values
+            total += weight * float(net.values.square().sum())
+        return Equations(gram, gradient, total)
+
+    def slopes(self, net: SparseNet) -> tuple[list[Slopes], list[Slopes]]:
+        """Return the slopes of all weights between live units, and of fresh units with one input.
+
+        Returns
+        -------
+        live : list of Slopes
+            For W_1, ..., W_L, unless fused U, and C if it counts.
+        fresh : list of Slopes
+            For each hidden layer the slopes, by what the new unit feeds and by its input and sign,
+            of its outgoing weight: inputs first with a positive weight of 1, then, in the first
+            layer, with a negative one. Inputs of later layers are never negative.
+        """
+        n_layers = len(net.hidden)
+        live = [_no_slopes(edges, net) for edges in (*net.hidden, net.readout, net.skip)]
+        fed = [*net.hidden[1:], net.readout]
+        fresh = [
+            _no_slopes(replace(into, n_targets=out.n_targets), net, double=number == 0)
+            for number, (into, out) in enumerate(zip(net.hidden, fed, strict=True))
+        ]
+        for span, block in zip(self.rows.spans, self.rows.blocks, strict=True):
+            through = net.forward(block)
+            pulls, squares = self._pulls_and_squares(net, through, self.y[:, span])
+            # The skip connection feeds the outputs, as the readout does.
+            targets = [*range(n_layers + 1), n_layers]
+            for slope, source, at in zip(live, [*through.inputs, block], targets, strict=True):
+                _add_slopes(slope, pulls[at], squares[at], source)
+            for number, slope in enumerate(fresh):
+                source = through.inputs[number]
+                if number == 0:
+                    source = torch.cat([source.clamp(min=0), (-source).clamp(min=0)])
+                _add_slopes(slope, pulls[number + 1], squares[number + 1], source)
+        *hidden, last, skip = live
+        readouts = [*([] if net.fused else [last]), *([skip] if net.skip_counts else [])]
+        return [*hidden, *readouts], fresh
+
+    def _pulls_and_squares(
+        self, net: SparseNet, through: Forward, y: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the derivatives of the loss by what enters each unit, and then each output.
+
+        First and second ones, for each layer in shape (units, rows).
+        """
+
+        def deltas(weights: Tensor) -> list[Tensor]:
+            back = net.sensitivities(through, weights)
+            return [*(b * a for b, a in zip(back, through.active, strict=True)), weights]
+
+        z = through.outputs.T
+        pulls = deltas(self.datafit.gradient(z, y.T).T)
+        squares = [torch.zeros_like(pull) for pull in pulls]
+        for root in self.datafit.curvature_roots(z, y.T):
+            for square, delta in zip(squares, deltas(root.T), strict=True):
+                square.addcmul_(delta, delta)
+        return pulls, squares
+
+
+def present(net: SparseNet, live: list[Slopes], scored: slice = slice(None)) -> Tensor:
+    """Return the curvature of the weights that are there, in their order, from `live` slopes."""
+    return torch.cat([
+        slope.curvature[edges.target, edges.source]
+        for edges, slope in zip(net.trained[scored], live, strict=False)
+    ])  # fmt: skip
+
+
+def _no_slopes(edges: Edges, net: SparseNet, *, double: bool = False) -> Slopes:
+    shape = edges.n_targets, edges.n_sources * (2 if double else 1)
+    return Slopes(net.values.new_zeros(shape), net.values.new_zeros(shape))
+
+
+def _add_slopes(to: Slopes, pull: Tensor, square: Tensor, source: Tensor) -> None:
+    """Add one block of rows."""
+    to.gradient.addmm_(pull, source.T)
+    to.curvature.addmm_(square, source.square().T)
+
+
+def _add_lower(gram: Tensor, part: Tensor) -> None:
+    """Add part @ part.T, but for blocks above the diagonal: they mirror those below."""
+    size = len(gram)
+    width = max(_LEAST_WIDTH, -(-size // 4))
+    for start in range(0, size, width):
+        stop = start + width
+        gram[start:stop, :stop].addmm_(part[start:stop], part[:stop].T)
+
+
+def _mirrored(gram: Tensor) -> Tensor:
+    return gram.tril() + gram.tril(-1).T
