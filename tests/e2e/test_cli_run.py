@@ -422,10 +422,18 @@ def test_two_processes_on_one_folder(tmp_path):
 # Start-up.
 
 
-@pytest.mark.parametrize("words", [[], ["run"], ["tasks"], ["show"], ["diagnose"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        [], ["run"], ["tasks"], ["show"], ["diagnose"], ["fit"], ["predict"], ["export"],
+        ["report"], ["figures"], ["reproduce"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
 def test_help_loads_nothing_heavy(words):
     """Torch alone takes a second: help must do without it and its like."""
-    heavy = {"torch", "sklearn", "matplotlib", "joblib", "pandas", "rich", "PIL", "pooch"}
+    heavy = {"torch", "scipy", "sklearn", "matplotlib", "pyarrow", "joblib", "pandas", "rich"}
+    heavy |= {"PIL", "pooch"}
     script = (
         "import sys\nfrom sparsefit.cli import main\n"
         f"try: main({[*words, '--help']!r})\nexcept SystemExit as end: assert end.code == 0\n"

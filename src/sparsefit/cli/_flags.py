@@ -33,7 +33,7 @@ class PrintOptions(Options):
 class FolderOptions(Options):
     """Where results are."""
 
-    out: Path = option(Path("runs"), "results folder", metavar="DIR", check=FOLDER)
+    out: Path = option(Path("runs"), "results folder", check=FOLDER)
 
 
 class Parser(argparse.ArgumentParser):
@@ -234,10 +234,15 @@ def _add_flag(group: argparse._ActionsContainer, item: _Shared) -> None:
     if info.type is bool:
         keywords["action"] = argparse.BooleanOptionalAction
     else:
-        choices = "{" + ",".join(map(str, info.choices)) + "}" if info.choices else ""
-        keywords["metavar"] = info.metavar or choices or METAVARS[info.type]
-        keywords |= {"nargs": info.nargs, "required": info.required}
+        keywords |= {"metavar": _metavar(info), "nargs": info.nargs, "required": info.required}
     group.add_argument(*map(flag, item.spellings), **keywords)
+
+
+def _metavar(info: OptionInfo) -> str:
+    if info.choices:
+        return "{" + ",".join(map(str, info.choices)) + "}"
+    named = info.check.metavar if info.check else ""
+    return "|".join([named or METAVARS[info.type], *info.words])
 
 
 def _refuse_unlike(item: _Shared) -> None:

@@ -31,8 +31,9 @@ class DiagnoseOptions(PrintOptions, FolderOptions):
         False, "fit again, and report how much the activity of units changes between iterates"
     )
     stability: int | None = option(
-        None, "fit B bootstrap resamples of the rows, and report how often each weight is found",
-        metavar="B", check=at_least(1),
+        None, "fit so many bootstrap resamples of the rows, and report how often each weight is "
+        "found again",
+        check=at_least(1),
     )  # fmt: skip
     data_dir: str | None = like(
         FigureOptions, "data_dir", help="folder with the files of the task, if it was given one"

@@ -20,8 +20,7 @@ class ExportOptions(Options):
     to: Format = option(REQUIRED, "the format")
     out: Path | None = option(
         None, "what to write (default: the name of MODEL with the suffix of the format); the names "
-        "of functions in C come from it",
-        metavar="FILE", check=FILE,
+        "of functions in C come from it", check=FILE,
     )  # fmt: skip
     number: Literal["float", "int16"] | None = option(
         None,

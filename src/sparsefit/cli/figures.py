@@ -15,9 +15,7 @@ from sparsefit.figures.options import FigureOptions
 class OutOptions(Options):
     """Where ``sparsefit figures`` writes."""
 
-    out: Path | None = option(
-        None, "where the files go (default DIR/figures)", metavar="DIR", check=FOLDER
-    )
+    out: Path | None = option(None, "where the files go (default DIR/figures)", check=FOLDER)
 
 
 _FLAGS = OptionFlags([OutOptions, FigureOptions])

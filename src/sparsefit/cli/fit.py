@@ -30,8 +30,7 @@ class FitCommandOptions(FitOptions):
     """What ``sparsefit fit`` is told."""
 
     out: Path | None = option(
-        None, "what to write (default: the name of DATA with the suffix .safetensors)",
-        metavar="MODEL", check=FILE,
+        None, "what to write (default: the name of DATA with the suffix .safetensors)", check=FILE,
     )  # fmt: skip
     format: Format = option("table", "print a table, or one JSON object")
 
@@ -40,7 +39,7 @@ class FitCommandOptions(FitOptions):
 class PredictOptions(Options):
     """What ``sparsefit predict`` is told."""
 
-    out: Path | None = option(None, "a CSV file (default: stdout)", metavar="FILE", check=FILE)
+    out: Path | None = option(None, "a CSV file (default: stdout)", check=FILE)
     probabilities: bool = option(False, "print the probability of each class, too")
 
 

@@ -16,8 +16,7 @@ class ReportOptions(Options):
     """What ``sparsefit report`` is told."""
 
     out: Path | None = option(
-        None, "the page (default DIR/report.html, or the name of the model with .html)",
-        metavar="FILE", check=FILE,
+        None, "the page (default DIR/report.html, or the name of the model with .html)", check=FILE,
     )  # fmt: skip
 
 

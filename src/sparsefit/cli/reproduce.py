@@ -22,9 +22,7 @@ class ReproduceOptions(Options):
     """What ``sparsefit reproduce`` is told."""
 
     scale: Scale = option("tiny", "tiny: two minutes; small: twenty; paper: the grid of the paper")
-    out: Path | None = option(
-        None, "results folder (default runs/RECIPE-SCALE)", metavar="DIR", check=FOLDER
-    )
+    out: Path | None = option(None, "results folder (default runs/RECIPE-SCALE)", check=FOLDER)
     workers: int | None = like(
         ResultOptions, "workers", default=None,
         help="cells computed at a time (default: as many as cores)",

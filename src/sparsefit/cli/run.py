@@ -27,8 +27,8 @@ _FILE = "or a file that ends in .py"
 class ChosenOptions(Options):
     """What is fitted, and how."""
 
-    task: tuple[str, ...] = option((), f"a task, {_FILE}; one or more", metavar="TASK")
-    method: tuple[str, ...] = option(("aiht",), f"a method, {_FILE}; one or more", metavar="METHOD")
+    task: tuple[str, ...] = option((), f"a task, {_FILE}; one or more")
+    method: tuple[str, ...] = option(("aiht",), f"a method, {_FILE}; one or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +36,15 @@ class GridOptions(ChosenOptions):
     """Axes of the grid."""
 
     hidden: tuple[int, ...] = like(
-        Setting, "hidden", default=(100,), aliases=("mlist",), metavar="M",
+        Setting, "hidden", default=(100,), aliases=("mlist",),
         help="hidden units of each layer; length of the vector in gaussian-sparse",
     )  # fmt: skip
     nnz: tuple[int, ...] = option(
         (), "budgets: the most nonzero weights that a network may have", aliases=("slist",),
-        metavar="S", check=at_least(1),
+        check=at_least(1),
     )  # fmt: skip
     seeds: tuple[int, ...] = like(
-        Setting, "seed", default=(0,), aliases=("seed", "seedlist"), metavar="SEED",
+        Setting, "seed", default=(0,), aliases=("seed", "seedlist"),
         help="random seeds",
     )  # fmt: skip
 
@@ -58,12 +58,12 @@ class ResultOptions(FolderOptions):
     """Where results go, and what is printed."""
 
     expname: Path | None = option(
-        None, "keep the results in DIR/NAME instead", metavar="NAME",
+        None, "keep the results in this folder below that of --out instead",
         check=Condition(_is_below, "of a folder below that of --out"),
     )  # fmt: skip
     save_results: bool = option(True, "keep the results")
     workers: int = option(
-        1, "cells computed at a time, each with --threads threads", metavar="N",
+        1, "cells computed at a time, each with --threads threads",
         check=between(1, MOST_WORKERS),
     )  # fmt: skip
     format: SweepFormat | None = option(
@@ -81,7 +81,7 @@ class ResultOptions(FolderOptions):
 class GpuOptions(Options):
     """The short way to name a device."""
 
-    gpu: int | None = option(None, "same as --device cuda:N", metavar="N", check=at_least(0))
+    gpu: int | None = option(None, "number N of a GPU: same as --device cuda:N", check=at_least(0))
 
 
 _FLAGS = OptionFlags([GridOptions, ResultOptions])
@@ -97,9 +97,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=EXAMPLE,
     )
     groups = _FLAGS.add_to(parser, {"grid": GridOptions, "results": ResultOptions})
-    groups[
-        "grid"
-    ].description = f"Tasks: {', '.join(TASKS.names())}. Methods: {', '.join(METHODS.names())}."
+    tasks, methods = ", ".join(TASKS.names()), ", ".join(METHODS.names())
+    groups["grid"].description = f"Tasks: {tasks}. Methods: {methods}."
     parser.complete = partial(_add_options, parser)
 
 

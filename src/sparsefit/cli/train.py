@@ -18,7 +18,7 @@ class TrainOptions(PrintOptions):
     """What ``sparsefit train`` is told beside the config."""
 
     out: Path | None = option(
-        None, "run folder (default: runs/study-..., with a digest of the config)", metavar="DIR",
+        None, "run folder (default: runs/study-..., with a digest of the config)",
         check=FOLDER,
     )  # fmt: skip
 

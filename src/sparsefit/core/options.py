@@ -29,10 +29,21 @@ REQUIRED: Any = dataclasses.MISSING
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a value, with the words that follow "must be" when it fails."""
+    """A condition on a value.
+
+    Attributes
+    ----------
+    holds : callable
+        From a value to whether it is allowed.
+    allowed : str
+        The words that follow "must be" and the kind of value when it is not.
+    metavar : str
+        What stands for the value in ``--help``, in place of the kind of value.
+    """
 
     holds: Callable[[Any], bool]
     allowed: str
+    metavar: str = ""
 
 
 def at_least(low: float) -> Condition:
@@ -51,8 +62,8 @@ def between(low: float, high: float) -> Condition:
 
 
 # What a path is of, where the check says no more: "the name of a folder".
-FOLDER = Condition(lambda path: True, "of a folder")
-FILE = Condition(lambda path: True, "of a file")
+FOLDER = Condition(lambda path: True, "of a folder", "DIR")
+FILE = Condition(lambda path: True, "of a file", "FILE")
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,6 @@ def option(
     help: str,
     *,
     aliases: tuple[str, ...] = (),
-    metavar: str | tuple[str, ...] | None = None,
     check: Condition | None = None,
     later: bool | Callable[[Mapping[str, Any]], Any] = False,
     other: Any = None,
@@ -94,8 +104,6 @@ def option(
         One line for ``--help``.
     aliases : tuple of str, optional
         Other spellings of the flag, without dashes.
-    metavar : str or tuple of str, optional
-        What stands for the value in ``--help``; by default the choices, or the kind of value.
     check : Condition, optional
         Tested on every value that is not None, and on each item of a tuple.
     later : bool or callable, optional
@@ -109,10 +117,7 @@ def option(
     """
     if other is not None and not isinstance(other, Other):
         other = Other(other)
-    metadata = {
-        "help": help, "aliases": aliases, "metavar": metavar, "check": check, "later": later,
-        "other": other,
-    }  # fmt: skip
+    metadata = {"help": help, "aliases": aliases, "check": check, "later": later, "other": other}
     return field(default=default, metadata=metadata)
 
 
@@ -165,7 +170,7 @@ class OptionInfo:
         Items of a tuple: so many, or any number; None for a single value.
     optional : bool
         Whether None is allowed.
-    default, help, aliases, metavar, check, later, other
+    default, help, aliases, check, later, other
         As given to `option`; `other` is None or an `Other`.
     """
 
@@ -178,7 +183,6 @@ class OptionInfo:
     default: Any
     help: str
     aliases: tuple[str, ...]
-    metavar: str | tuple[str, ...] | None
     check: Condition | None
     later: bool | Callable[[Mapping[str, Any]], Any]
     other: Other | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sparsefit.core.choices import Score
 from sparsefit.core.options import Options, option
-from sparsefit.figures import FORMATS, Format
+from sparsefit.figures import Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,7 @@ class FigureOptions(Options):
     'value'
     """
 
-    format: tuple[Format, ...] = option(
-        ("png",), f"one or more of {', '.join(FORMATS)}", metavar="FORMAT"
-    )
+    format: tuple[Format, ...] = option(("png",), "kinds of files, one or more")
     score: Score = option(
         "value", "value: the score on fresh rows where the task has them; train_value: on the "
         "training rows",
@@ -32,9 +30,7 @@ class FigureOptions(Options):
     compare: tuple[str, str] | None = option(
         None, "draw the difference of these two methods, or labels of series (default: the first "
         "and each other one)",
-        metavar=("A", "B"),
     )  # fmt: skip
     data_dir: str | None = option(
         None, "folder with the files of image tasks, whose original fitted images stand beside",
-        metavar="DIR",
     )  # fmt: skip

@@ -26,25 +26,25 @@ class FitOptions(Options):
     (20, 'auto')
     """
 
-    target: str = option(REQUIRED, "the column to predict", metavar="COL")
+    target: str = option(REQUIRED, "the column to predict")
     nnz: int | Literal["auto"] = option(
         50, "the most nonzero weights, or 'auto' for the fewest that are as good as any",
-        metavar="S", check=at_least(1),
+        check=at_least(1),
     )  # fmt: skip
-    hidden: int = like(Setting, "hidden", default=20, help="hidden units", metavar="M")
-    method: str = option("auto", "how to fit", metavar="METHOD")
-    drop: tuple[str, ...] = option((), "columns to leave out", metavar="COL")
+    hidden: int = like(Setting, "hidden", default=20, help="hidden units")
+    method: str = option("auto", "how to fit")
+    drop: tuple[str, ...] = option((), "columns to leave out")
     classes: bool = option(False, "take the numbers of the target as labels")
     test_share: float = option(
-        0.2, "share of the rows that are held out to score on", metavar="P",
+        0.2, "share of the rows that are held out to score on",
         check=Condition(lambda share: 0 < share < 1, "> 0 and < 1"),
     )  # fmt: skip
     image_shape: tuple[int, ...] = option(
         (), "height, width and perhaps channels, where the columns are the pixels of an image, by "
         "rows: 'sparsefit report' then draws weights as pictures (default: that of an NPZ array)",
-        metavar="N", check=at_least(1),
+        check=at_least(1),
     )  # fmt: skip
-    seed: int = like(Setting, "seed", help="random seed", metavar="SEED")
+    seed: int = like(Setting, "seed", help="random seed")
 
     def __post_init__(self) -> None:
         """Look for the method, too."""
