@@ -14,8 +14,9 @@ import pytest
 from rich.text import Text
 
 from sparsefit import load_rows
-from sparsefit.cli import _sweep, main
+from sparsefit.cli import main
 from sparsefit.cli._table import print_table
+from sparsefit.core import progress
 from sparsefit.experiments import run as run_module
 from sparsefit.experiments.store import FIELDS
 from tests import toys
@@ -38,7 +39,8 @@ def rows_of(command, *words):
 
 def start(*words, out=subprocess.PIPE, start_new_session=False, **environment):
     """Start the command line with the toys in a process of its own, in the present folder."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment}
     return subprocess.Popen(
         [sys.executable, "-m", "tests.toys", *words], env=environment,
         stdout=out, stderr=subprocess.PIPE, text=True, start_new_session=start_new_session,
@@ -89,7 +91,10 @@ def start(*words, out=subprocess.PIPE, start_new_session=False, **environment):
             "--threads must be an integer between 1 and 1024, got 100000",
         ),
         ([*RUN, "--nnz", "3", "--out", ""], "--out must be the name of a folder, got ''"),
-        ([*RUN, "--nnz", "3", "--expname", ""], "--expname must be the name of a folder, got ''"),
+        (
+            [*RUN, "--nnz", "3", "--expname", ""],
+            "--expname must be the name of a folder below that of --out, got ''",
+        ),
         (
             [*RUN, "--nnz", "3", "--expname", "/runs"],
             "--expname must be the name of a folder below that of --out, got '/runs'",
@@ -118,7 +123,10 @@ def start(*words, out=subprocess.PIPE, start_new_session=False, **environment):
         ),
         ([*RUN, "--nnz", "3", "--dtype", "half"], "--dtype must be one of float32, float64"),
         ([*RUN, "--nnz", "3", "--device", "gpu"], "--device must be cpu, cuda, cuda:N or mps"),
-        ([*RUN, "--nnz", "3", "--format", "xml"], "--format: invalid choice: 'xml'"),
+        (
+            [*RUN, "--nnz", "3", "--format", "xml"],
+            "--format must be one of table, json, csv, got 'xml'",
+        ),
         ([*RUN, "--nnz", "3", "--task", "ramp", "absent"], "put absent.bin into the data folder"),
         (
             [*RUN, "--nnz", "3", "--task", "absent", "--format", "csv"],
@@ -287,7 +295,7 @@ def test_at_most_three_reasons_are_told_and_one_cell_is_not_cells(command, monke
 def test_progress_without_a_terminal_is_a_line_now_and_then(command, monkeypatch):
     words = [*RUN, "--nnz", 1, 2, "--format", "table"]
     assert command(*words)[2] == ["2 cells: 2 finished; results in runs"]
-    monkeypatch.setattr(_sweep, "PROGRESS_PERIOD", 0.0)
+    monkeypatch.setattr(progress, "PERIOD", 0.0)
     _, _, err = command(*words, "--out", "again")
     assert "1 of 2 cells: ramp ones" in err
     assert command(*words, "--out", "more", "--format", "json")[2][:-1] == []
@@ -414,10 +422,18 @@ def test_two_processes_on_one_folder(tmp_path):
 # Start-up.
 
 
-@pytest.mark.parametrize("words", [[], ["run"], ["tasks"], ["show"], ["diagnose"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        [], ["run"], ["tasks"], ["show"], ["diagnose"], ["fit"], ["predict"], ["export"],
+        ["report"], ["figures"], ["reproduce"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
 def test_help_loads_nothing_heavy(words):
     """Torch alone takes a second: help must do without it and its like."""
-    heavy = {"torch", "sklearn", "matplotlib", "joblib", "pandas", "rich", "PIL", "pooch"}
+    heavy = {"torch", "scipy", "sklearn", "matplotlib", "pyarrow", "joblib", "pandas", "rich"}
+    heavy |= {"PIL", "pooch"}
     script = (
         "import sys\nfrom sparsefit.cli import main\n"
         f"try: main({[*words, '--help']!r})\nexcept SystemExit as end: assert end.code == 0\n"
@@ -464,11 +480,11 @@ def test_figures_draws_into_the_results_folder_and_prints_the_paths(command, tmp
     ("words", "sentence"),
     [
         (["nowhere"], "there are no results in 'nowhere'"),
-        (["runs", "--format", "bmp"], "--format"),
+        (["runs", "--format", "bmp"], "--format must be one of png, svg, pdf, got 'bmp'"),
         (["runs", "--compare", "ones", "two"], "no results of 'two'"),
         (["runs", "--threshold", "high"], "--threshold must be a number, got 'high'"),
         (["runs", "--threshold", "nan"], "--threshold must be a number, got nan"),
-        (["runs", "--data-dir", ""], "--data-dir must be the name of a folder, got ''"),
+        (["runs", "--data-dir", ""], "--data-dir must be text that is not empty, got ''"),
         (["runs", "--out", "/proc/figures"], "cannot write figures to /proc/figures"),
     ],
 )

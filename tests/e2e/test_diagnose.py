@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsefit.cli import _sweep
+from sparsefit.core import progress
 from sparsefit.core.network import Network
 
 PLANTED = [
@@ -80,7 +80,7 @@ def test_the_row_of_splice_names_its_exchanges(command):
 
 def test_progress_is_told_on_stderr(command, monkeypatch):
     row = fitted(command, "--method", "htp", "--epochs", "3")
-    monkeypatch.setattr(_sweep, "PROGRESS_PERIOD", 0.0)
+    monkeypatch.setattr(progress, "PERIOD", 0.0)
     _, out, err = command("diagnose", row["run_id"], "--stability", 1, "--format", "json")
     assert json.loads(out)["drift"] is None
     assert err[-1].startswith("1 of 1 fits: resample 1")
@@ -116,8 +116,8 @@ def test_a_sensed_vector_has_its_row_only(command):
         (["diagnose", "", "--stability", "0"], "--stability must be an integer >= 1, got 0"),
         (["diagnose", "", "--stability", "x"], "--stability must be an integer >= 1, got 'x'"),
         (["diagnose", "", "--stability"], "--stability: expected one argument"),
-        (["diagnose", "", "--data-dir", ""], "--data-dir must be the name of a folder, got ''"),
-        (["diagnose", "", "--format", "csv"], "--format: invalid choice: 'csv'"),
+        (["diagnose", "", "--data-dir", ""], "--data-dir must be text that is not empty, got ''"),
+        (["diagnose", "", "--format", "csv"], "--format must be one of table, json, got 'csv'"),
         (["diagnose", "", "--drfit"], "unknown option --drfit (did you mean '--drift'?)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -48,7 +48,10 @@ def test_numbers_in_c_may_be_integers(command, saved):
     ("words", "sentence"),
     [
         (["--to", "tflite"], "--to must be one of onnx, c, npz, python, got 'tflite'"),
-        (["--to", "c", "--number", "int8"], "--number must be one of float, int16, got 'int8'"),
+        (
+            ["--to", "c", "--number", "int8"],
+            "--number must be one of float, int16, got 'int8' (did you mean 'int16'?)",
+        ),
         (["--to", "npz", "--number", "int16"], "--number must be left out for npz, got 'int16'"),
         ([], "the following arguments are required: --to"),
     ],

@@ -85,13 +85,16 @@ def test_classes_come_back_as_they_were_with_probabilities(command):
     [
         (["--target", "prize"], "no such column (did you mean 'price'?)"),
         (["--target", "price", "--drop", "sise"], "--drop 'sise': houses.csv has no such column"),
-        (["--target", "price", "--nnz", "0"], "--nnz must be an integer >= 1 or 'auto', got '0'"),
+        (["--target", "price", "--nnz", "0"], "--nnz must be an integer >= 1 or 'auto', got 0"),
         (["--target", "price", "--hidden", "0"], "--hidden must be an integer >= 1, got 0"),
         (
             ["--target", "kind", "--classes", "--image-shape", "2", "2"],
             "of 7 inputs in all, got '2 2'",
         ),
-        (["--target", "price", "--test-share", "2"], "--test-share must be a share"),
+        (
+            ["--target", "price", "--test-share", "2"],
+            "--test-share must be a number > 0 and < 1, got 2.0",
+        ),
         (["--target", "price", "--method", "splic"], "did you mean 'splice'?"),
         (["--target", "price", "--out", "no/x"], "--out must be a file other than DATA"),
         (["--target", "price", "--classes"], "each class needs at least 2"),

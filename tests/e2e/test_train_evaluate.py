@@ -119,7 +119,7 @@ def test_an_interrupted_training_goes_on(command, monkeypatch, tmp_path):
         (["train", "--device", "cuda"], "--device must be cpu, as torch finds no CUDA device here"),
         (["train", "--out", "wrong.yaml"], "--out must be a folder that can be written"),
         (["train", "--out", "."], "--out must be a new folder, or that of a study, got '.'"),
-        (["train", "--format", "xml"], "--format: invalid choice: 'xml'"),
+        (["train", "--format", "xml"], "--format must be one of table, json, got 'xml'"),
         (["evaluate", "absent"], "there is no study in 'absent': it has no config.json"),
         (["evaluate", "wrong.yaml"], "there is no study in 'wrong.yaml'"),
         (["evaluate"], "the following arguments are required: RUN"),

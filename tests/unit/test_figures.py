@@ -20,6 +20,7 @@ from sparsefit.figures.curves import curves
 from sparsefit.figures.draw import draw_all
 from sparsefit.figures.heatmaps import comparison, heatmap, make_grid, success_rate
 from sparsefit.figures.images import fitted_images
+from sparsefit.figures.options import FigureOptions
 from sparsefit.figures.panels import make_panels
 
 
@@ -141,8 +142,8 @@ def test_rows_without_any_result_are_refused():
 @pytest.mark.parametrize("format", FORMATS)
 def test_same_rows_give_the_same_bytes(tmp_path, format):
     folder = put_rows(tmp_path, [make_row(), make_row(method="imp", nnz=7)])
-    first = draw_all(folder, tmp_path / "a", formats=[format])
-    second = draw_all(folder, tmp_path / "b", formats=[format])
+    first = draw_all(folder, tmp_path / "a", FigureOptions(format=(format,)))
+    second = draw_all(folder, tmp_path / "b", FigureOptions(format=(format,)))
     assert [path.suffix for path in first] == [f".{format}"] * len(first)
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
@@ -164,7 +165,7 @@ def test_every_kind_of_figure_is_drawn_and_each_has_a_name_of_its_own(tmp_path):
 def test_an_unknown_method_to_compare_is_named_before_anything_is_written(tmp_path):
     folder = put_rows(tmp_path, [make_row(), make_row(method="imp")])
     with pytest.raises(SparsefitError, match=r"no results of 'aith' \(did you mean 'aiht'\?\)"):
-        draw_all(folder, compare=("aith", "imp"))
+        draw_all(folder, options=FigureOptions(compare=("aith", "imp")))
     assert not (folder / "figures").exists()
 
 

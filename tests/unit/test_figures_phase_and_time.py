@@ -13,6 +13,7 @@ from sparsefit.experiments.metrics import METRICS
 from sparsefit.figures._style import SETTINGS
 from sparsefit.figures.draw import draw_all
 from sparsefit.figures.heatmaps import success_rate
+from sparsefit.figures.options import FigureOptions
 from sparsefit.figures.panels import make_panels
 from sparsefit.figures.phase import phase_diagram, phase_panels
 from sparsefit.figures.rates import Rate
@@ -100,7 +101,8 @@ def test_rows_that_do_not_tell_their_seconds_have_no_figure_of_time():
 
 def test_both_are_drawn_when_the_rows_allow(tmp_path):
     rows = [sampled(n, seconds=0.1) for n in (50, 100)]
-    names = {path.name for path in draw_all(put_rows(tmp_path, rows), threshold=100.0)}
+    exact = FigureOptions(threshold=100.0)
+    names = {path.name for path in draw_all(put_rows(tmp_path, rows), options=exact)}
     assert {"phase-planted.png", "time-planted-n-samples-50.png"} <= names
     for path in (tmp_path / "rows").iterdir():
         row = json.loads(path.read_text())

@@ -117,6 +117,13 @@ def test_every_option_makes_another_run_and_equal_values_the_same():
     assert StudyConfig(lr=1).run_name == StudyConfig(lr=1.0, sparsity=0.9).run_name
 
 
+def test_run_names_are_stable_between_versions():
+    # Run folders outlive this code: a training goes on in the folder of this name.
+    names = [load_config(EXAMPLES / name).run_name for name in ("study.yaml", "study.toml")]
+    assert names == ["study-70afd24044", "study-94e03b2408"]
+    assert StudyConfig().run_name == names[0]
+
+
 @pytest.mark.parametrize(
     ("structure", "groups"),
     [("rows", (0,)), ("columns", (1,)), ("2x2", (2, 2)), ("2:5", None), ("unstructured", None)],

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # What cannot be written is to be known here, not when Python exits.
             print(end="", flush=True)
     except OptionError as error:
-        return _fail(f"{flag(error.name)} must be {error.allowed}, got {error.value!r}")
+        return _fail(error.sentence(flag(error.name)))
     except SparsefitError as error:
         return _fail(str(error), getattr(error, "exit_code", USAGE_ERROR))
     except KeyboardInterrupt:

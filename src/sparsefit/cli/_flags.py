@@ -1,24 +1,39 @@
-"""Flags from options: one declaration in a task, a method or the setting is enough."""
+"""Flags from options: one declaration, in whatever class, is enough."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
-from sparsefit.core.options import OptionInfo, Options, option_infos
+from sparsefit.core.options import FOLDER, OptionInfo, Options, option, option_infos
 
 O = TypeVar("O", bound=Options)  # noqa: E741
-T = TypeVar("T")
 
-Format = Literal["json", "csv", "table"]
-METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", bool: ""}
+Format = Literal["table", "json"]
+SweepFormat = Literal["table", "json", "csv"]
+METAVARS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintOptions(Options):
+    """How a command prints what it has found."""
+
+    format: Format | None = option(
+        None, "one JSON object, or lines to read (default: lines on a terminal, JSON elsewhere)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(Options):
+    """Where results are."""
+
+    out: Path = option(Path("runs"), "results folder", check=FOLDER)
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,71 +100,30 @@ def _dashed(word: str) -> str:
     return name.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
-def integers(name: str, low: int, high: int | None = None) -> Callable[[str], int]:
-    """Return a converter for integers from `low` to `high` that names the flag in its error."""
-    allowed = f"an integer >= {low}" if high is None else f"an integer between {low} and {high}"
-
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise OptionError(name, text, allowed) from None
-        if value < low or (high is not None and value > high):
-            raise OptionError(name, value, allowed)
-        return value
-
-    return convert
-
-
-def finite(name: str) -> Callable[[str], float]:
-    """Return a converter for finite numbers that names the flag in its error."""
-
-    def convert(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise OptionError(name, text, "a number") from None
-        if not math.isfinite(value):
-            raise OptionError(name, value, "a number")
-        return value
-
-    return convert
-
-
-def filled(name: str, make: Callable[[str], T]) -> Callable[[str], T]:
-    """Return a converter for names of folders that refuses an empty one."""
-
-    def convert(text: str) -> T:
-        if not text:
-            raise OptionError(name, text, "the name of a folder")
-        return make(text)
-
-    return convert
-
-
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name one result."""
+    """Add the argument that names one result."""
     parser.add_argument("run", metavar="RUN", help="run id, the start of one, or a row's file")
-    parser.add_argument(
-        "--out", type=filled("out", Path), default=Path("runs"), metavar="DIR",
-        help="results folder (default runs)",
-    )  # fmt: skip
 
 
-def convert(info: OptionInfo, text: Any) -> Any:
-    """Return the value that a flag's text stands for; a switch has its value already."""
-    if not isinstance(text, str) or (info.optional and text.lower() == "none"):
-        return None if isinstance(text, str) else text
+def _convert(info: OptionInfo, given: Any) -> Any:
+    """Return the value that the words of a flag stand for; a switch has its value already."""
+    if isinstance(given, list):
+        return tuple(_convert_word(info, word) for word in given)
+    return _convert_word(info, given) if isinstance(given, str) else given
+
+
+def _convert_word(info: OptionInfo, word: str) -> Any:
+    """Return the value of a word, or the word itself, which `OptionInfo.validate` then refuses."""
+    if word in info.words or word == "":
+        return word
+    if info.optional and info.type is not Path and word.lower() == "none":
+        return None
     if info.choices:
-        by_text = {str(choice): choice for choice in info.choices}
-        if text not in by_text:
-            hint = near_match(text, by_text)
-            raise SparsefitError(f"{flag(info.name)} must be {info.allowed}, got {text!r}{hint}")
-        return by_text[text]
+        return {str(choice): choice for choice in info.choices}.get(word, word)
     try:
-        return info.type(text)
+        return info.type(word)
     except ValueError:
-        raise OptionError(info.name, text, info.allowed) from None
+        return word
 
 
 @dataclass
@@ -198,20 +172,40 @@ class OptionFlags:
         ]
 
     def add_to(
-        self, parser: argparse.ArgumentParser, titles: dict[str, type[Options]]
+        self,
+        parser: argparse.ArgumentParser,
+        titles: Mapping[str, type | tuple[type, ...]] | None = None,
     ) -> dict[str, argparse._ArgumentGroup]:
-        """Add the flags in help groups: title to the base class of the options under it."""
-        groups = {title: parser.add_argument_group(title) for title in titles}
+        """Add the flags to a parser, and return its groups by title.
+
+        Parameters
+        ----------
+        parser : ArgumentParser
+        titles : dict of str to type or tuple of types, optional
+            Titles of groups in the help, and of which classes their options are. Other options are
+            in no group.
+        """
+        groups = {title: parser.add_argument_group(title) for title in titles or {}}
         for item in self._flags:
-            title = next(t for t, base in titles.items() if issubclass(item.uses[0][0], base))
+            owner = item.uses[0][0]
+            title = next((t for t, base in (titles or {}).items() if issubclass(owner, base)), None)
             try:
-                _add_flag(groups[title], item)
+                _add_flag(parser if title is None else groups[title], item)
             except argparse.ArgumentError as error:
                 name = getattr(item.uses[-1][0], "name", "")
                 raise SparsefitError(
                     f"{name!r} has an option {flag(item.dest)}, which the command has itself"
                 ) from error
         return groups
+
+    def given(self, owner: type[Options], arguments: argparse.Namespace) -> dict[str, Any]:
+        """Return the options of `owner` that were given, by name, not yet checked."""
+        return {
+            info.name: _convert(info, getattr(arguments, item.dest))
+            for item in self._flags
+            for used_by, info in item.uses
+            if used_by is owner and getattr(arguments, item.dest) is not None
+        }
 
     def make(self, owner: type[O], arguments: argparse.Namespace) -> O:
         """Return an `owner` with the options that were given.
@@ -221,13 +215,7 @@ class OptionFlags:
         OptionError
             If a value is not allowed.
         """
-        given = {}
-        for item in self._flags:
-            text = getattr(arguments, item.dest)
-            for used_by, info in item.uses:
-                if used_by is owner and text is not None:
-                    given[info.name] = convert(info, text)
-        return owner(**given)
+        return owner(**self.given(owner, arguments))
 
     def unused(self, owners: Sequence[type[Options]], arguments: argparse.Namespace) -> list[str]:
         """Return the flags that were given although none of `owners` has the option."""
@@ -239,30 +227,42 @@ class OptionFlags:
         ]
 
 
-def _add_flag(group: argparse._ArgumentGroup, item: _Shared) -> None:
+def _add_flag(group: argparse._ActionsContainer, item: _Shared) -> None:
+    _refuse_unlike(item)
     info = item.uses[0][1]
-    if len({use.type is bool for _, use in item.uses}) > 1:
-        names = ", ".join(filter(None, (getattr(owner, "name", "") for owner, _ in item.uses)))
-        raise SparsefitError(
-            f"{flag(item.dest)} is a switch for some of {names}, and takes a value for others"
-        )
     keywords: dict[str, Any] = {"dest": item.dest, "help": _help(item)}
     if info.type is bool:
         keywords["action"] = argparse.BooleanOptionalAction
-    elif info.choices:
-        keywords["metavar"] = "{" + ",".join(map(str, info.choices)) + "}"
     else:
-        keywords["metavar"] = METAVARS[info.type]
+        keywords |= {"metavar": _metavar(info), "nargs": info.nargs, "required": info.required}
     group.add_argument(*map(flag, item.spellings), **keywords)
+
+
+def _metavar(info: OptionInfo) -> str:
+    if info.choices:
+        return "{" + ",".join(map(str, info.choices)) + "}"
+    named = info.check.metavar if info.check else ""
+    return "|".join([named or METAVARS[info.type], *info.words])
+
+
+def _refuse_unlike(item: _Shared) -> None:
+    """Raise `SparsefitError` if options that share a flag take different numbers of words."""
+    names = ", ".join(filter(None, (getattr(owner, "name", "") for owner, _ in item.uses)))
+    infos = [info for _, info in item.uses]
+    if len({info.type is bool for info in infos}) > 1:
+        difference = f"is a switch for some of {names}, and takes a value for others"
+    elif len({info.nargs for info in infos}) > 1:
+        difference = f"takes one value for some of {names}, and several for others"
+    else:
+        return
+    raise SparsefitError(f"{flag(item.dest)} {difference}")
 
 
 def _help(item: _Shared) -> str:
     """Return "text (owners, default)", once per different text and default."""
     owners: dict[tuple[str, str], list[str]] = {}
     for owner, info in item.uses:
-        # A switch is off, and None explained by the help, unless something is said here.
-        default = "" if info.default is None or info.default is False else f"default {info.default}"
-        owners.setdefault((info.help, default), []).append(getattr(owner, "name", ""))
+        owners.setdefault((info.help, _default(info)), []).append(getattr(owner, "name", ""))
     parts = []
     for (text, default), names in owners.items():
         remark = ", ".join(filter(None, [*names, default]))
@@ -270,14 +270,21 @@ def _help(item: _Shared) -> str:
     return "; ".join(parts).replace("%", "%%")
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    """Add ``--format``."""
-    parser.add_argument(
-        "--format", choices=("json", "table"),
-        help="one JSON object, or lines to read (default: lines on a terminal, JSON elsewhere)",
-    )  # fmt: skip
+def _default(info: OptionInfo) -> str:
+    # A switch is off, and None explained by the help, unless something is said here.
+    if info.required or info.default is None or info.default is False or info.default == ():
+        return ""
+    values = info.default if isinstance(info.default, tuple) else (info.default,)
+    return " ".join(["default", *map(str, values)])
 
 
-def format_or_default(format: Format | None) -> Format:
+def check_out(out: Path, source: Path, name: str) -> None:
+    """Raise `OptionError` unless `out` may be written beside `source`, which is called `name`."""
+    if out.is_dir() or not out.parent.is_dir() or out.resolve() == source.resolve():
+        allowed = f"a file other than {name} in a folder that exists"
+        raise OptionError("out", str(out), allowed)
+
+
+def format_or_default(format: SweepFormat | None) -> SweepFormat:
     """Return the format that was asked for; else a table on a terminal, and JSON elsewhere."""
     return format or ("table" if sys.stdout.isatty() else "json")

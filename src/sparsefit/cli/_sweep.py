@@ -7,28 +7,24 @@ import csv
 import json
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsefit.cli._flags import Format, format_or_default
+from sparsefit.cli._flags import SweepFormat, format_or_default
 from sparsefit.cli._table import print_table
+from sparsefit.core.progress import show_progress
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from sparsefit.experiments.spec import Cell
 
-# Seconds between lines of progress where there is no bar.
-PROGRESS_PERIOD = 10.0
 MOST_REASONS = 3
 
 
 def run_sweep(
-    cells: Sequence[Cell], *, out: Path | None, workers: int, format: Format | None
+    cells: Sequence[Cell], *, out: Path | None, workers: int, format: SweepFormat | None
 ) -> list[Row]:
     """Run the cells that are missing in `out`, and print the rows of all.
 
@@ -51,13 +47,20 @@ def run_sweep(
     from sparsefit.experiments.run import run_cells
 
     format = format_or_default(format)
-    with _folder(out) as folder, _Reporter(format, len(cells)) as reporter:
+    n_cells = len(cells)
+    # Rows that stream to stdout are progress enough, and a bar would cut through them.
+    streams = format != "table" and sys.stdout.isatty()
+    noun = f"cell{_s(n_cells)}"
+    with (
+        _folder(out) as folder,
+        show_progress(n_cells, noun, bar=not streams, lines=format == "table") as report,
+    ):
         rows = run_cells(
             cells,
             folder,
             workers=workers,
-            on_row=reporter.row,
-            on_progress=reporter.progress,
+            on_row=_RowPrinter(format).print,
+            on_progress=lambda done, message: report(done / n_cells, message),
             on_note=note,
         )
     reasons = _reasons(rows, out)
@@ -90,28 +93,15 @@ def note(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-class _Reporter:
-    """Prints rows as they come and shows a progress bar where somebody can see it."""
+class _RowPrinter:
+    """Prints rows as they come, unless they are to be a table in the end."""
 
-    def __init__(self, format: Format, n_cells: int):
-        self._format, self._n_cells = format, n_cells
+    def __init__(self, format: SweepFormat):
+        self._format = format
         self._csv: csv.DictWriter | None = None
         self._dense_told = False
-        self._bar: Progress | None = None
-        self._last_line = time.monotonic()
 
-    def __enter__(self) -> _Reporter:
-        # Rows that stream over a terminal are progress enough, and a bar would cut through them.
-        streams = self._format != "table" and sys.stdout.isatty()
-        if sys.stderr.isatty() and not streams:
-            self._bar = start_bar(self._n_cells)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def row(self, row: Row) -> None:
+    def print(self, row: Row) -> None:
         if self._format == "json":
             print(json.dumps(row, allow_nan=False), flush=True)
         elif self._format == "csv":
@@ -131,35 +121,6 @@ class _Reporter:
         self._csv.writerow(line | {"info": _flat(info or None)})
         sys.stdout.flush()
 
-    def progress(self, cells_done: float, message: str) -> None:
-        if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=cells_done, description=message)
-        elif self._format == "table" and time.monotonic() >= self._last_line + PROGRESS_PERIOD:
-            # Where rows stream to stdout they are progress enough.
-            self._last_line = time.monotonic()
-            note(f"{cells_done:.4g} of {_cells(self._n_cells)}: {message}")
-
-
-def start_bar(total: int) -> Progress:
-    """Start a progress bar on stderr, with one task of `total` parts."""
-    from rich import progress
-    from rich.console import Console
-
-    bar = progress.Progress(
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.description}"),
-        console=Console(stderr=True),
-        transient=True,
-        # Rows on stdout stay on stdout.
-        redirect_stdout=False,
-    )
-    bar.add_task("", total=total)
-    bar.start()
-    return bar
-
 
 def _flat(value: object) -> object:
     return json.dumps(value) if isinstance(value, (dict, list)) else value
@@ -169,11 +130,11 @@ def _summary(rows: Sequence[Row], out: Path | None) -> str:
     counts = Counter(row["status"] for row in rows)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     where = f"; results in {out}" if out else ""
-    return f"{_cells(len(rows))}: {parts}{where}"
+    return f"{len(rows)} cell{_s(len(rows))}: {parts}{where}"
 
 
-def _cells(count: int) -> str:
-    return f"{count} cell" + "s" * (count != 1)
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _reasons(rows: Sequence[Row], out: Path | None) -> list[str]:

@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from sparsefit.cli._flags import add_format, add_run, filled, format_or_default, integers
+from sparsefit.cli._flags import (
+    FolderOptions,
+    OptionFlags,
+    PrintOptions,
+    add_run,
+    format_or_default,
+)
+from sparsefit.core.options import at_least, like, option
+from sparsefit.core.progress import show_progress
+from sparsefit.figures.options import FigureOptions
 
 # Weights of a network that the table lists, the ones found again least often first.
 MOST_LINES = 30
 Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnoseOptions(PrintOptions, FolderOptions):
+    """What ``sparsefit diagnose`` is told."""
+
+    drift: bool = option(
+        False, "fit again, and report how much the activity of units changes between iterates"
+    )
+    stability: int | None = option(
+        None, "fit so many bootstrap resamples of the rows, and report how often each weight is "
+        "found again",
+        check=at_least(1),
+    )  # fmt: skip
+    data_dir: str | None = like(
+        FigureOptions, "data_dir", help="folder with the files of the task, if it was given one"
+    )
+
+
+_FLAGS = OptionFlags([DiagnoseOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -28,19 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog="See 'Diagnosis' in docs/maths.md.",
     )
     add_run(parser)
-    parser.add_argument(
-        "--drift", action="store_true",
-        help="fit again, and report how much the activity of units changes between iterates",
-    )  # fmt: skip
-    parser.add_argument(
-        "--stability", type=integers("stability", 1), metavar="B",
-        help="fit B bootstrap resamples of the rows, and report how often each weight is found",
-    )  # fmt: skip
-    parser.add_argument(
-        "--data-dir", type=filled("data_dir", str), metavar="DIR",
-        help="folder with the files of the task, if it was given one",
-    )  # fmt: skip
-    add_format(parser)
+    _FLAGS.add_to(parser)
     parser.set_defaults(handler=diagnose_run)
 
 
@@ -49,40 +63,20 @@ def diagnose_run(arguments: argparse.Namespace) -> int:
     from sparsefit.experiments.diagnosis import diagnose
     from sparsefit.experiments.stored import StoredRun
 
-    run = StoredRun.load(arguments.run, arguments.out, arguments.data_dir)
-    resamples = arguments.stability or 0
-    with _progress(resamples + arguments.drift) as progress:
-        found = diagnose(run, drift=arguments.drift, resamples=resamples, progress=progress)
-    if format_or_default(arguments.format) == "json":
+    options = _FLAGS.make(DiagnoseOptions, arguments)
+    run = StoredRun.load(arguments.run, options.out, options.data_dir)
+    resamples = options.stability or 0
+    n_fits = resamples + options.drift
+    with show_progress(n_fits, "fits", bar=n_fits > 0, lines=True) as report:
+        found = diagnose(
+            run, drift=options.drift, resamples=resamples,
+            progress=lambda done, message: report(done / n_fits, message),
+        )  # fmt: skip
+    if format_or_default(options.format) == "json":
         print(json.dumps(found, allow_nan=False))
     else:
         _print(found)
     return 0
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[float, str], None]]:
-    """Yield what shows progress on stderr: a bar on a terminal, else a line now and then."""
-    from sparsefit.cli._sweep import PROGRESS_PERIOD, note, start_bar
-
-    if total and sys.stderr.isatty():
-        bar = start_bar(total)
-        try:
-            yield lambda done, message: bar.update(
-                bar.task_ids[0], completed=done, description=message
-            )
-        finally:
-            bar.stop()
-        return
-    last = time.monotonic()
-
-    def tell(done: float, message: str) -> None:
-        nonlocal last
-        if time.monotonic() >= last + PROGRESS_PERIOD:
-            last = time.monotonic()
-            note(f"{done:.4g} of {total} fits: {message}")
-
-    yield tell
 
 
 def _print(found: Facts) -> None:

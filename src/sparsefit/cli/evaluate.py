@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import add_format
+from sparsefit.cli._flags import OptionFlags, PrintOptions
+from sparsefit.core.options import like
+from sparsefit.core.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(PrintOptions):
+    """What ``sparsefit evaluate`` is told."""
+
+    device: str | None = like(
+        Setting, "device", default=None,
+        help="torch device: cpu, cuda, cuda:N or mps (default: that of the training)",
+    )  # fmt: skip
+
+
+_FLAGS = OptionFlags([EvaluateOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -17,10 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "nonzeros, and draw its pictures anew.",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder of 'sparsefit train'")
-    parser.add_argument(
-        "--device", metavar="TEXT", help="torch device (default: that of the training)"
-    )
-    add_format(parser)
+    _FLAGS.add_to(parser)
     parser.set_defaults(handler=evaluate_run)
 
 
@@ -29,6 +42,7 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     from sparsefit.cli._study import draw_and_print
     from sparsefit.study.evaluation import evaluate
 
-    evaluation = evaluate(arguments.run, device=arguments.device)
-    draw_and_print(arguments.run, evaluation, arguments.format)
+    options = _FLAGS.make(EvaluateOptions, arguments)
+    evaluation = evaluate(arguments.run, device=options.device)
+    draw_and_print(arguments.run, evaluation, options.format)
     return 0

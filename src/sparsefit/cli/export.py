@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from sparsefit.core.errors import OptionError
-from sparsefit.export.formats import FORMATS, default_suffix, export
+from sparsefit.cli._flags import OptionFlags, check_out
+from sparsefit.core.files import check_file
+from sparsefit.core.options import FILE, REQUIRED, Options, option
+from sparsefit.export.formats import Format, default_suffix, export
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """What ``sparsefit export`` is told."""
+
+    to: Format = option(REQUIRED, "the format")
+    out: Path | None = option(
+        None, "what to write (default: the name of MODEL with the suffix of the format); the names "
+        "of functions in C come from it", check=FILE,
+    )  # fmt: skip
+    number: Literal["float", "int16"] | None = option(
+        None,
+        "what C computes with: float32, or 16 bit weights and integer sums (default float)",
+    )
+
+
+_FLAGS = OptionFlags([ExportOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -18,18 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "for onnxruntime, as a C99 header, as arrays for NumPy, or as a Python function to read.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of 'sparsefit fit'")
-    parser.add_argument(
-        "--to", required=True, metavar="{" + ",".join(FORMATS) + "}", help="the format"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE",
-        help="what to write (default: the name of MODEL with the suffix of the format); the names "
-        "of functions in C come from it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--number", metavar="{float,int16}",
-        help="what C computes with: float32, or 16 bit weights and integer sums (default float)",
-    )  # fmt: skip
+    _FLAGS.add_to(parser)
     parser.set_defaults(handler=export_model)
 
 
@@ -37,10 +48,11 @@ def export_model(arguments: argparse.Namespace) -> int:
     """Export, and print what was written."""
     from sparsefit.predictor import Predictor
 
-    path = arguments.out or arguments.model.with_suffix(default_suffix(arguments.to))
-    if path.is_dir() or not path.parent.is_dir() or path.resolve() == arguments.model.resolve():
-        raise OptionError("out", str(path), "a file other than MODEL in a folder that exists")
-    options = {} if arguments.number is None else {"number": arguments.number}
-    export(Predictor.load(arguments.model), arguments.to, path, **options)
-    print(f"{path}: {arguments.to}, {path.stat().st_size} bytes")
+    options = _FLAGS.make(ExportOptions, arguments)
+    check_file(arguments.model)
+    path = options.out or arguments.model.with_suffix(default_suffix(options.to))
+    check_out(path, arguments.model, "MODEL")
+    further = {} if options.number is None else {"number": options.number}
+    export(Predictor.load(arguments.model), options.to, path, **further)
+    print(f"{path}: {options.to}, {path.stat().st_size} bytes")
     return 0

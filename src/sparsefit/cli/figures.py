@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import filled, finite
-from sparsefit.figures import FORMATS, SCORES
+from sparsefit.cli._flags import OptionFlags
+from sparsefit.core.options import FOLDER, Options, option
+from sparsefit.figures.options import FigureOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutOptions(Options):
+    """Where ``sparsefit figures`` writes."""
+
+    out: Path | None = option(None, "where the files go (default DIR/figures)", check=FOLDER)
+
+
+_FLAGS = OptionFlags([OutOptions, FigureOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -19,30 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "and the fitted images of image tasks.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="results folder")
-    parser.add_argument(
-        "--out", type=filled("out", Path), metavar="DIR",
-        help="where the files go (default DIR/figures)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--format", nargs="+", choices=FORMATS, default=["png"], metavar="FORMAT",
-        help=f"one or more of {', '.join(FORMATS)} (default png)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--score", choices=SCORES, default="value",
-        help="value: on fresh rows where the task has them (the default); train_value",
-    )  # fmt: skip
-    parser.add_argument(
-        "--threshold", type=finite("threshold"), metavar="NUMBER",
-        help="a seed that scores at least as well is a success (default: by the metric)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--compare", nargs=2, metavar=("A", "B"),
-        help="draw the difference of these two methods (default: the first and each other one)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--data-dir", type=filled("data_dir", str), metavar="DIR",
-        help="folder with the files of image tasks",
-    )  # fmt: skip
+    _FLAGS.add_to(parser)
     parser.set_defaults(handler=draw)
 
 
@@ -53,12 +42,8 @@ def draw(arguments: argparse.Namespace) -> int:
 
     paths = draw_all(
         arguments.folder,
-        arguments.out,
-        formats=arguments.format,
-        score=arguments.score,
-        threshold=arguments.threshold,
-        compare=arguments.compare,
-        data_dir=arguments.data_dir,
+        _FLAGS.make(OutOptions, arguments).out,
+        _FLAGS.make(FigureOptions, arguments),
         on_note=lambda text: note(f"note: {text}"),
     )
     for path in paths:

@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import csv
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from sparsefit.cli._flags import Format, OptionFlags, check_out
 from sparsefit.core.errors import OptionError
+from sparsefit.core.files import check_file, writing
+from sparsefit.core.options import FILE, Options, option
+from sparsefit.core.progress import Report, show_progress
+from sparsefit.tabular.options import FitOptions
 
 if TYPE_CHECKING:
     from sparsefit.tabular import Fitted, Prediction
 
-_FORMATS = "CSV, TSV, Parquet or NPZ"
+_KINDS = "CSV, TSV, Parquet or NPZ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitCommandOptions(FitOptions):
+    """What ``sparsefit fit`` is told."""
+
+    out: Path | None = option(
+        None, "what to write (default: the name of DATA with the suffix .safetensors)", check=FILE,
+    )  # fmt: skip
+    format: Format = option("table", "print a table, or one JSON object")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(Options):
+    """What ``sparsefit predict`` is told."""
+
+    out: Path | None = option(None, "a CSV file (default: stdout)", check=FILE)
+    probabilities: bool = option(False, "print the probability of each class, too")
+
+
+_FIT_FLAGS, _PREDICT_FLAGS = OptionFlags([FitCommandOptions]), OptionFlags([PredictOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -36,33 +62,8 @@ def _add_fit(subparsers: argparse._SubParsersAction) -> None:
         "left out.",
         epilog="Example: sparsefit fit houses.csv --target price --nnz 30",
     )
-    parser.add_argument("data", type=Path, metavar="DATA", help=f"a table: {_FORMATS}")
-    parser.add_argument("--target", required=True, metavar="COL", help="the column to predict")
-    parser.add_argument(
-        "--nnz", type=_nnz, default=50, metavar="S",
-        help="the most nonzero weights, or 'auto' for the fewest that are as good as any (50)",
-    )  # fmt: skip
-    parser.add_argument("--hidden", type=int, default=20, metavar="M", help="hidden units (20)")
-    parser.add_argument("--method", default="auto", help="how to fit (auto)")
-    parser.add_argument("--drop", nargs="+", default=[], metavar="COL", help="columns to leave out")
-    parser.add_argument(
-        "--classes", action="store_true", help="take the numbers of the target as labels"
-    )
-    parser.add_argument(
-        "--test-share", type=float, default=0.2, metavar="P",
-        help="share of the rows that are held out to score on (0.2)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--image-shape", type=int, nargs="+", default=[], metavar="N",
-        help="height, width and perhaps channels, where the columns are the pixels of an image: "
-        "'sparsefit report' then draws weights as pictures (default: that of an NPZ array)",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
-    parser.add_argument(
-        "--out", type=Path, metavar="MODEL",
-        help="what to write (default: the name of DATA with the suffix .safetensors)",
-    )  # fmt: skip
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("data", type=Path, metavar="DATA", help=f"a table: {_KINDS}")
+    _FIT_FLAGS.add_to(parser)
     parser.set_defaults(handler=fit)
 
 
@@ -75,47 +76,33 @@ def _add_predict(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of 'sparsefit fit'")
     parser.add_argument(
-        "data", type=Path, metavar="DATA", help=f"a table with the columns of the model: {_FORMATS}"
+        "data", type=Path, metavar="DATA", help=f"a table with the columns of the model: {_KINDS}"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a CSV file (default: stdout)")
-    parser.add_argument(
-        "--probabilities", action="store_true", help="print the probability of each class, too"
-    )
+    _PREDICT_FLAGS.add_to(parser)
     parser.set_defaults(handler=predict)
-
-
-def _nnz(text: str) -> int | str:
-    if text == "auto":
-        return text
-    if not text.isdigit() or int(text) < 1:
-        raise OptionError("nnz", text, "an integer >= 1 or 'auto'")
-    return int(text)
 
 
 def fit(arguments: argparse.Namespace) -> int:
     """Fit, write the model and what a report shows beside it, and print the scores."""
-    from sparsefit.core.files import writing
     from sparsefit.tabular import fit_table
     from sparsefit.tabular.table import open_table
 
-    if arguments.hidden < 1:
-        raise OptionError("hidden", arguments.hidden, "an integer >= 1")
-    out = arguments.out or arguments.data.with_suffix(".safetensors")
-    _check_out(out, arguments.data)
-    with _progress() as progress:
-        table = open_table(arguments.data, arguments.drop)
-        fitted = fit_table(
-            table, arguments.target, drop=tuple(arguments.drop), as_classes=arguments.classes,
-            test_share=arguments.test_share, image_shape=arguments.image_shape,
-            seed=arguments.seed, progress=progress, hidden_layer_sizes=(arguments.hidden,),
-            nnz=arguments.nnz, method=arguments.method,
-        )  # fmt: skip
+    options = _FIT_FLAGS.make(FitCommandOptions, arguments)
+    check_file(arguments.data)
+    out = options.out or arguments.data.with_suffix(".safetensors")
+    check_out(out, arguments.data, "DATA")
+    if out.suffix == ".json":
+        allowed = "a file that does not end in .json, where the scores are kept beside it"
+        raise OptionError("out", str(out), allowed)
+    with show_progress() as report:
+        report(None, "reading")
+        fitted = fit_table(open_table(arguments.data, options.drop), options, report)
     with writing(out) as temporary:
         fitted.model.save(temporary)
     command = shlex.join(["sparsefit", *sys.argv[1:]])
     with writing(out.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps({**fitted.facts, "command": command}))
-    if arguments.format == "json":
+    if options.format == "json":
         print(json.dumps({"model": str(out), "metric": fitted.metric, **fitted.facts}))
     else:
         _print(fitted)
@@ -144,28 +131,30 @@ def _print(fitted: Fitted) -> None:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Predict, and print or write the answers."""
-    from sparsefit.core.files import writing
     from sparsefit.predictor import Predictor
     from sparsefit.tabular import predict_table
 
+    options = _PREDICT_FLAGS.make(PredictOptions, arguments)
+    for path in (arguments.model, arguments.data):
+        check_file(path)
     model = Predictor.load(arguments.model)
-    if arguments.probabilities and not model.classes:
+    if options.probabilities and not model.classes:
         raise OptionError("probabilities", True, "left out for a model of numbers")
     answers = predict_table(model, arguments.data)
     names = [*model.targets]
-    if arguments.probabilities:
+    if options.probabilities:
         names += [f"p({label})" for label in model.classes]
-    if arguments.out is None:
+    if options.out is None:
         _write(sys.stdout, names, answers, model.classes)
         return 0
-    _check_out(arguments.out, arguments.data)
+    check_out(options.out, arguments.data, "DATA")
     with (
-        writing(arguments.out) as temporary,
+        writing(options.out) as temporary,
         temporary.open("w", newline="") as file,
-        _progress() as progress,
+        show_progress() as report,
     ):
-        count = _write(file, names, _counted(answers, progress), model.classes)
-    print(f"{count} rows in {arguments.out}", file=sys.stderr)
+        count = _write(file, names, _counted(answers, report), model.classes)
+    print(f"{count} rows in {options.out}", file=sys.stderr)
     return 0
 
 
@@ -187,42 +176,10 @@ def _write(
     return count
 
 
-def _counted(
-    answers: Iterator[Prediction], progress: Callable[[float | None, str], None]
-) -> Iterator[Prediction]:
+def _counted(answers: Iterator[Prediction], report: Report) -> Iterator[Prediction]:
     """Report rows as they come; how many there will be is not known before the file has ended."""
     count = 0
     for answer in answers:
         count += len(answer.values)
-        progress(None, f"{count} rows")
+        report(None, f"{count} rows")
         yield answer
-
-
-def _check_out(out: Path, data: Path) -> None:
-    if out.is_dir() or not out.parent.is_dir() or out.resolve() == data.resolve():
-        raise OptionError("out", str(out), "a file other than DATA in a folder that exists")
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[float | None, str], None]]:
-    """Show a bar on stderr if that is a terminal; one that only moves where the end is unknown."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = BarColumn(), TextColumn("{task.fields[share]}"), TimeElapsedColumn()
-    console, text = Console(stderr=True), TextColumn("{task.description}")
-    off = not console.is_terminal
-    with Progress(*columns, text, console=console, transient=True, disable=off) as progress:
-        # Until a share is known the bar only moves.
-        task = progress.add_task("reading", total=None, share="")
-
-        def show(fraction: float | None, message: str) -> None:
-            if fraction is None:
-                progress.update(task, description=message)
-            else:
-                share = f"{100 * fraction:3.0f} %"
-                progress.update(
-                    task, total=1.0, completed=fraction, description=message, share=share
-                )
-
-        yield show

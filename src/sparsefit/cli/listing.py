@@ -6,18 +6,28 @@ import argparse
 import inspect
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparsefit.cli._flags import add_run, flag
+from sparsefit.cli._flags import FolderOptions, Format, OptionFlags, add_run, flag
 from sparsefit.cli._table import entry_text, print_entries
 from sparsefit.core.discovery import Catalogue
-from sparsefit.core.options import option_infos
+from sparsefit.core.options import Options, option, option_infos
 from sparsefit.methods._base import METHODS
 from sparsefit.tasks._base import TASKS
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
 
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(Options):
+    """What ``sparsefit tasks`` and ``methods`` are told."""
+
+    format: Format = option("table", "a table, or a JSON object to a line")
+
+
+_LIST_FLAGS, _SHOW_FLAGS = OptionFlags([ListOptions]), OptionFlags([FolderOptions])
 CATALOGUES: dict[str, Catalogue[Any]] = {"tasks": TASKS, "methods": METHODS}
 
 
@@ -31,15 +41,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar="NAME",
             help="show the options of this one, or of the one in a file that ends in .py",
         )
-        parser.add_argument("--format", choices=("table", "json"), default="table")
+        _LIST_FLAGS.add_to(parser)
         parser.set_defaults(handler=list_kind)
     parser = subparsers.add_parser("show", help="show one result")
     add_run(parser)
+    _SHOW_FLAGS.add_to(parser)
     parser.set_defaults(handler=show)
 
 
 def list_kind(arguments: argparse.Namespace) -> int:
     """Print the tasks or methods, or the options of one of them."""
+    options = _LIST_FLAGS.make(ListOptions, arguments)
     if arguments.name is None:
         catalogue = CATALOGUES[arguments.command]
         entries = [_entry(cls) for cls in catalogue.all().values()]
@@ -50,7 +62,7 @@ def list_kind(arguments: argparse.Namespace) -> int:
         cls = CATALOGUES[arguments.command].find(arguments.name)
         entries = [_option_entry(info) for info in option_infos(cls)]
         heading = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
-    if arguments.format == "json":
+    if options.format == "json":
         for entry in entries:
             print(json.dumps(entry))
         return 0
@@ -84,7 +96,7 @@ def show(arguments: argparse.Namespace) -> int:
     from sparsefit.core.network import Network
     from sparsefit.experiments.stored import find_row, network_path
 
-    path, row = find_row(arguments.run, arguments.out)
+    path, row = find_row(arguments.run, _SHOW_FLAGS.make(FolderOptions, arguments).out)
     width = max(map(len, row))
     for name, value in row.items():
         print(f"{name:{width}}  {entry_text(value)}")

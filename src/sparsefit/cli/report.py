@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.core.errors import OptionError, SparsefitError
+from sparsefit.cli._flags import OptionFlags
+from sparsefit.core.errors import SparsefitError
+from sparsefit.core.options import FILE, Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(Options):
+    """What ``sparsefit report`` is told."""
+
+    out: Path | None = option(
+        None, "the page (default DIR/report.html, or the name of the model with .html)", check=FILE,
+    )  # fmt: skip
+
+
+_FLAGS = OptionFlags([ReportOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -21,17 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "source", type=Path, metavar="DIR_OR_MODEL", help="results folder, or file of a model"
     )
-    parser.add_argument(
-        "--out", type=_file, metavar="FILE",
-        help="the page (default DIR/report.html, or the name of the model with .html)",
-    )  # fmt: skip
+    _FLAGS.add_to(parser)
     parser.set_defaults(handler=write)
-
-
-def _file(text: str) -> Path:
-    if not text:
-        raise OptionError("out", text, "the name of a file")
-    return Path(text)
 
 
 def write(arguments: argparse.Namespace) -> int:
@@ -39,11 +45,11 @@ def write(arguments: argparse.Namespace) -> int:
     from sparsefit.cli._sweep import note
     from sparsefit.report import write_model_report, write_sweep_report
 
-    source = arguments.source
+    source, out = arguments.source, _FLAGS.make(ReportOptions, arguments).out
     if source.is_dir():
-        path = write_sweep_report(source, arguments.out, on_note=lambda text: note(f"note: {text}"))
+        path = write_sweep_report(source, out, on_note=lambda text: note(f"note: {text}"))
     elif source.exists():
-        path = write_model_report(source, out=arguments.out)
+        path = write_model_report(source, out=out)
     else:
         raise SparsefitError(
             f"there is no folder or file {str(source)!r}: give a results folder of 'sparsefit run' "

@@ -4,13 +4,41 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import filled, integers
-from sparsefit.cli.run import FORMATS, MOST_WORKERS
-from sparsefit.experiments.recipe import SCALES, find_recipe, list_recipes
+from sparsefit.cli._flags import OptionFlags, SweepFormat
+from sparsefit.cli.run import ResultOptions
+from sparsefit.core.options import FOLDER, Options, like, option
+from sparsefit.core.setting import Setting
+from sparsefit.experiments.recipe import Scale, find_recipe, list_recipes
+from sparsefit.figures.options import FigureOptions
 
 EXAMPLE = "Example: sparsefit reproduce figure1 --scale tiny"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceOptions(Options):
+    """What ``sparsefit reproduce`` is told."""
+
+    scale: Scale = option("tiny", "tiny: two minutes; small: twenty; paper: the grid of the paper")
+    out: Path | None = option(None, "results folder (default runs/RECIPE-SCALE)", check=FOLDER)
+    workers: int | None = like(
+        ResultOptions, "workers", default=None,
+        help="cells computed at a time (default: as many as cores)",
+    )  # fmt: skip
+    format: SweepFormat | None = like(
+        ResultOptions, "format", help="what to print, as in sparsefit run"
+    )
+    data_dir: str | None = like(
+        FigureOptions, "data_dir", help="folder with the files of the tasks"
+    )
+    device: str | None = like(
+        Setting, "device", default=None, help="torch device: cpu (the default), cuda, cuda:N or mps"
+    )
+
+
+_FLAGS = OptionFlags([ReproduceOptions])
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -24,24 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument("recipe", metavar="RECIPE", help=", ".join(list_recipes()))
-    parser.add_argument(
-        "--scale", choices=SCALES, default="tiny",
-        help="tiny: two minutes (the default); small: twenty; paper: the grid of the paper",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", type=filled("out", Path), metavar="DIR",
-        help="results folder (default runs/RECIPE-SCALE)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--workers", type=integers("workers", 1, MOST_WORKERS), default=_n_cores(), metavar="N",
-        help="cells computed at a time (default: as many as cores)",
-    )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, help="what to print, as in sparsefit run")
-    parser.add_argument(
-        "--data-dir", type=filled("data_dir", str), metavar="DIR",
-        help="folder with the files of the tasks",
-    )  # fmt: skip
-    parser.add_argument("--device", metavar="DEVICE", help="cpu (the default), cuda, cuda:N, mps")
+    _FLAGS.add_to(parser)
     parser.set_defaults(handler=reproduce)
 
 
@@ -56,17 +67,13 @@ def reproduce(arguments: argparse.Namespace) -> int:
     from sparsefit.cli._sweep import exit_code, note, run_sweep
     from sparsefit.figures.draw import draw_all
 
-    recipe = find_recipe(arguments.recipe)
-    setting = {"device": arguments.device} if arguments.device else {}
-    cells = recipe.cells(arguments.scale, data_dir=arguments.data_dir, setting=setting)
-    out = arguments.out or Path("runs") / f"{recipe.name}-{arguments.scale}"
-    rows = run_sweep(cells, out=out, workers=arguments.workers, format=arguments.format)
-    paths = draw_all(
-        out,
-        score=recipe.score,
-        threshold=recipe.threshold,
-        data_dir=arguments.data_dir,
-        on_note=lambda text: note(f"note: {text}"),
-    )
+    recipe, options = find_recipe(arguments.recipe), _FLAGS.make(ReproduceOptions, arguments)
+    setting = {"device": options.device} if options.device else {}
+    cells = recipe.cells(options.scale, data_dir=options.data_dir, setting=setting)
+    out = options.out or Path("runs") / f"{recipe.name}-{options.scale}"
+    workers = options.workers or _n_cores()
+    rows = run_sweep(cells, out=out, workers=workers, format=options.format)
+    shown = FigureOptions(score=recipe.score, threshold=recipe.threshold, data_dir=options.data_dir)
+    paths = draw_all(out, options=shown, on_note=lambda text: note(f"note: {text}"))
     note(f"{recipe.title}: {len(paths)} figures in {paths[0].parent}")
     return exit_code(rows)

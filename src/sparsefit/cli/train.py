@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sparsefit.cli._flags import OptionFlags, add_format, convert, filled
+from sparsefit.cli._flags import OptionFlags, PrintOptions
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import option_infos
+from sparsefit.core.options import FOLDER, option
+from sparsefit.core.progress import show_progress
 from sparsefit.study.config import StudyConfig, load_config
 
-if TYPE_CHECKING:
-    from sparsefit.study.training import OnStep
 
-_FLAGS = OptionFlags([StudyConfig])
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(PrintOptions):
+    """What ``sparsefit train`` is told beside the config."""
+
+    out: Path | None = option(
+        None, "run folder (default: runs/study-..., with a digest of the config)",
+        check=FOLDER,
+    )  # fmt: skip
+
+
+_FLAGS = OptionFlags([TrainOptions, StudyConfig])
 
 
 class TrainingStoppedError(SparsefitError):
@@ -40,11 +45,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="YAML or TOML file with any of the options below, as in 'hidden: 64'; what it does "
         "not name stays at its default, and flags go before it",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", type=filled("out", Path), metavar="DIR",
-        help="run folder (default: runs/study-..., with a digest of the config)",
-    )  # fmt: skip
-    add_format(parser)
     _FLAGS.add_to(parser, {"options of the study": StudyConfig})
     parser.set_defaults(handler=train_study)
 
@@ -56,47 +56,21 @@ def train_study(arguments: argparse.Namespace) -> int:
     from sparsefit.study.evaluation import evaluate
     from sparsefit.study.training import train
 
-    config = _config(arguments)
-    folder = arguments.out or Path("runs") / config.run_name
+    options = _FLAGS.make(TrainOptions, arguments)
+    config = load_config(arguments.config) if arguments.config else StudyConfig()
+    config = replace(config, **_FLAGS.given(StudyConfig, arguments))
+    folder = options.out or Path("runs") / config.run_name
     try:
-        with _progress(config) as on_step:
-            is_new = train(config, folder, on_step=on_step)
+        with show_progress(config.steps, "steps") as report:
+            is_new = train(
+                config, folder,
+                on_step=lambda step, loss: report(step / config.steps, f"loss {loss:.4g}"),
+            )  # fmt: skip
     except KeyboardInterrupt:
         raise TrainingStoppedError(
             f"interrupted; the same command goes on from the last checkpoint in {folder}"
         ) from None
     if not is_new:
         note(f"the training in {folder} has ended before; nothing is trained")
-    draw_and_print(folder, evaluate(folder), arguments.format)
+    draw_and_print(folder, evaluate(folder), options.format)
     return 0
-
-
-def _config(arguments: argparse.Namespace) -> StudyConfig:
-    config = load_config(arguments.config) if arguments.config else StudyConfig()
-    given = {
-        info.name: convert(info, getattr(arguments, info.name))
-        for info in option_infos(StudyConfig)
-        if getattr(arguments, info.name) is not None
-    }
-    return replace(config, **given)
-
-
-@contextlib.contextmanager
-def _progress(config: StudyConfig) -> Iterator[OnStep]:
-    """Give a function to be called after each step, which moves a bar if somebody can see it."""
-    if not sys.stderr.isatty():
-        yield lambda step, loss: None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.description}"),
-    )  # fmt: skip
-    console = Console(stderr=True)
-    with progress.Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=config.steps)
-        yield lambda step, loss: bar.update(
-            task, completed=step, description=f"steps, loss {loss:.4g}"
-        )

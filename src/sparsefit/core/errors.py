@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PurePath
 
 
 class SparsefitError(Exception):
@@ -39,6 +40,8 @@ class OptionError(SparsefitError):
         What was given.
     allowed : str
         What is allowed, as it would follow "must be".
+    hint : str, optional
+        What may have been meant, as `near_match` says it.
 
     Examples
     --------
@@ -46,13 +49,18 @@ class OptionError(SparsefitError):
     epochs must be an integer >= 1, got 0
     """
 
-    def __init__(self, name: str, value: object, allowed: str):
-        super().__init__(f"{name} must be {allowed}, got {value!r}")
-        self.name, self.value, self.allowed = name, value, allowed
+    def __init__(self, name: str, value: object, allowed: str, hint: str = ""):
+        self.name, self.value, self.allowed, self.hint = name, value, allowed, hint
+        super().__init__(self.sentence(name))
 
-    def __reduce__(self) -> tuple[type[OptionError], tuple[str, object, str]]:
+    def sentence(self, name: str) -> str:
+        """Return what is wrong, with the option spelled as `name`."""
+        value = str(self.value) if isinstance(self.value, PurePath) else self.value
+        return f"{name} must be {self.allowed}, got {value!r}{self.hint}"
+
+    def __reduce__(self) -> tuple[type[OptionError], tuple[str, object, str, str]]:
         # Sweeps send errors between processes; the default would replay the message alone.
-        return OptionError, (self.name, self.value, self.allowed)
+        return OptionError, (self.name, self.value, self.allowed, self.hint)
 
 
 class DataError(SparsefitError):

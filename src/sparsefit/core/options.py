@@ -1,7 +1,13 @@
 """Options as dataclass fields: one declaration gives the flag, its help, its check and the run id.
 
-A `Task` or `Method` is a frozen dataclass that derives from `Options`; each of its fields is
-declared with `option` and is checked when an instance is made, whoever makes it.
+A task, a method, a setting and what a command is told are frozen dataclasses that derive from
+`Options`; each of their fields is declared with `option` and is checked when an instance is made,
+whoever makes it. The type of a field may be
+
+- ``bool``, ``int``, ``float``, ``str`` or ``Path``, or a ``Literal`` of choices;
+- one of these or None: ``int | None``;
+- a number or a word: ``int | Literal["auto"]``;
+- a tuple of any length, ``tuple[int, ...]``, or of a fixed one, ``tuple[str, str]``.
 """
 
 from __future__ import annotations
@@ -12,17 +18,32 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from sparsefit.core.errors import OptionError
+from sparsefit.core.errors import OptionError, near_match
+
+# In place of a default: the option must be given.
+REQUIRED: Any = dataclasses.MISSING
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a value, with the words that follow "must be" when it fails."""
+    """A condition on a value.
+
+    Attributes
+    ----------
+    holds : callable
+        From a value to whether it is allowed.
+    allowed : str
+        The words that follow "must be" and the kind of value when it is not.
+    metavar : str
+        What stands for the value in ``--help``, in place of the kind of value.
+    """
 
     holds: Callable[[Any], bool]
     allowed: str
+    metavar: str = ""
 
 
 def at_least(low: float) -> Condition:
@@ -38,6 +59,11 @@ def above(low: float) -> Condition:
 def between(low: float, high: float) -> Condition:
     """Numbers in the closed interval from `low` to `high`."""
     return Condition(lambda v: low <= v <= high, f"between {low} and {high}")
+
+
+# What a path is of, where the check says no more: "the name of a folder".
+FOLDER = Condition(lambda path: True, "of a folder", "DIR")
+FILE = Condition(lambda path: True, "of a file", "FILE")
 
 
 @dataclass(frozen=True)
@@ -72,13 +98,14 @@ def option(
     Parameters
     ----------
     default : object
-        Value when the option is not given; None stands for a default that the help explains.
+        Value when the option is not given; None stands for a default that the help explains, and
+        `REQUIRED` for an option that must be given.
     help : str
         One line for ``--help``.
     aliases : tuple of str, optional
         Other spellings of the flag, without dashes.
     check : Condition, optional
-        Tested on every value that is not None.
+        Tested on every value that is not None, and on each item of a tuple.
     later : bool or callable, optional
         The option came after results had been stored, and at its default changes none of them: it
         is then no part of the run id. Where results from before stand for another value than the
@@ -94,10 +121,38 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-_NOUNS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
+def like(owner: type[Options], name: str, **changes: Any) -> Any:
+    """Declare an option as another class does, but for what is given anew.
+
+    Parameters
+    ----------
+    owner : Options type
+    name : str
+        Of its option.
+    **changes
+        Arguments of `option` that are not to be as they are there, such as ``default``.
+
+    Examples
+    --------
+    >>> from sparsefit.core.setting import Setting
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Small(Options):
+    ...     hidden: int = like(Setting, "hidden", default=5)
+    >>> Small().hidden, option_infos(Small)[0].help
+    (5, 'hidden units in each hidden layer, m')
+    """
+    declared = {item.name: item for item in dataclasses.fields(owner)}[name]
+    return option(**{"default": declared.default, **declared.metadata, **changes})
 
 
-@dataclass(frozen=True)
+_NOUNS = {
+    int: "an integer", float: "a number", bool: "true or false", str: "text", Path: "the name",
+}  # fmt: skip
+# Nothing has an empty name, and as a path it would mean the current folder.
+_CONDITIONS: dict[type, str] = {str: "that is not empty", Path: "of a file or folder"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class OptionInfo:
     """What the command line and the documentation need to know of one option.
 
@@ -106,9 +161,13 @@ class OptionInfo:
     name : str
         Field name.
     type : type
-        `bool`, `int`, `float` or `str`.
+        `bool`, `int`, `float`, `str` or `Path`; of an item, where the value is a tuple.
     choices : tuple
         Allowed values of a `Literal` field; empty for the others.
+    words : tuple of str
+        Allowed beside a number.
+    nargs : int, "+" or None
+        Items of a tuple: so many, or any number; None for a single value.
     optional : bool
         Whether None is allowed.
     default, help, aliases, check, later, other
@@ -118,6 +177,8 @@ class OptionInfo:
     name: str
     type: type
     choices: tuple[Any, ...]
+    words: tuple[str, ...]
+    nargs: int | str | None
     optional: bool
     default: Any
     help: str
@@ -125,6 +186,11 @@ class OptionInfo:
     check: Condition | None
     later: bool | Callable[[Mapping[str, Any]], Any]
     other: Other | None
+
+    @property
+    def required(self) -> bool:
+        """Whether the option must be given."""
+        return self.default is REQUIRED
 
     def value_if_absent(self, options: Mapping[str, Any]) -> Any:
         """Return the value that a stored result stands for which does not name this option."""
@@ -134,16 +200,28 @@ class OptionInfo:
     def allowed(self) -> str:
         """Words that follow "must be"."""
         if self.choices:
-            words = "one of " + ", ".join(map(str, self.choices))
+            allowed = "one of " + ", ".join(map(str, self.choices))
         else:
-            condition = "that is not empty" if self.type is str else ""
-            condition = self.check.allowed if self.check else condition
-            words = f"{_NOUNS[self.type]} {condition}".rstrip()
-        return words + (" (or none)" if self.optional and self.default is not None else "")
+            condition = self.check.allowed if self.check else _CONDITIONS.get(self.type, "")
+            allowed = f"{_NOUNS[self.type]} {condition}".rstrip()
+        allowed += "".join(f" or {word!r}" for word in self.words)
+        return allowed + (" (or none)" if self.optional and self.default is not None else "")
 
     def validate(self, value: Any) -> None:
         """Raise `OptionError` unless `value` is allowed."""
         if value is None and self.optional:
+            return
+        if self.nargs is None:
+            self._validate_item(value)
+            return
+        if not isinstance(value, tuple) or self.nargs not in ("+", len(value)):
+            size = "" if self.nargs == "+" else f" of {self.nargs}"
+            raise OptionError(self.name, value, f"a tuple{size}, each {self.allowed}")
+        for item in value:
+            self._validate_item(item)
+
+    def _validate_item(self, value: Any) -> None:
+        if isinstance(value, str) and value in self.words:
             return
         if self.choices:
             good = value in self.choices
@@ -153,10 +231,10 @@ class OptionInfo:
         elif self.type is int:
             good = isinstance(value, int) and not isinstance(value, bool)
         else:
-            # Nothing has an empty name, and as a path it would mean the current folder.
             good = isinstance(value, self.type) and value != ""
         if not good or (self.check is not None and not self.check.holds(value)):
-            raise OptionError(self.name, value, self.allowed)
+            hint = near_match(str(value), map(str, self.choices or self.words))
+            raise OptionError(self.name, value, self.allowed, hint)
 
 
 def option_infos(cls: type) -> tuple[OptionInfo, ...]:
@@ -169,26 +247,35 @@ def option_infos(cls: type) -> tuple[OptionInfo, ...]:
     ['hidden', 'layers', 'bias']
     """
     hints = typing.get_type_hints(cls)
-    infos = []
-    for item in dataclasses.fields(cls):
-        if "help" not in item.metadata:
-            continue
-        hint, optional = hints[item.name], False
-        choices: tuple[Any, ...] = ()
-        if typing.get_origin(hint) in (typing.Union, types.UnionType):
-            rest = [arg for arg in typing.get_args(hint) if arg is not type(None)]
-            hint, optional = rest[0], True
-        if typing.get_origin(hint) is typing.Literal:
-            choices = typing.get_args(hint)
-            hint = type(choices[0])
-        meta = item.metadata
-        infos.append(
-            OptionInfo(
-                item.name, hint, choices, optional, item.default,
-                meta["help"], meta["aliases"], meta["check"], meta["later"], meta["other"],
-            )
-        )  # fmt: skip
-    return tuple(infos)
+    return tuple(
+        OptionInfo(
+            name=item.name, default=item.default, **_kind(hints[item.name]), **item.metadata
+        )
+        for item in dataclasses.fields(cls)
+        if "help" in item.metadata
+    )  # fmt: skip
+
+
+def _kind(hint: Any) -> dict[str, Any]:
+    """Return what the type of a field says of its values, as `OptionInfo` has it."""
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    parts = typing.get_args(hint) if is_union else (hint,)
+    optional = types.NoneType in parts
+    nargs: int | str | None = None
+    [first, *_] = [part for part in parts if part is not types.NoneType]
+    if typing.get_origin(first) is tuple:
+        items = typing.get_args(first)
+        nargs, parts = "+" if items[-1] is ... else len(items), items[:1]
+    literals = [part for part in parts if typing.get_origin(part) is typing.Literal]
+    values = tuple(value for part in literals for value in typing.get_args(part))
+    plain = [part for part in parts if part not in (*literals, types.NoneType)]
+    return {
+        "type": plain[0] if plain else type(values[0]),
+        "choices": () if plain else values,
+        "words": values if plain else (),
+        "nargs": nargs,
+        "optional": optional,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

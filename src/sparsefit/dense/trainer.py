@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,12 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsefit.core.batches import Batches
+from sparsefit.core.choices import RateSchedule
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.dense.mlp import MLP
-
-RateSchedule = Literal["constant", "cosine"]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Loss, Problem
+from sparsefit.core.progress import show_progress
 from sparsefit.core.setting import LARGEST_SEED, Setting, no_progress
 from sparsefit.estimators._online import Online
 from sparsefit.estimators._search import Found, Search
@@ -272,15 +273,8 @@ class SparseMLP(BaseEstimator):
         if callable(self.verbose) or not self.verbose:
             yield self.verbose or no_progress
             return
-        from tqdm import tqdm
-
-        with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar:
-
-            def show(fraction: float, message: str) -> None:
-                bar.set_postfix_str(message, refresh=False)
-                bar.update(100 * fraction - bar.n)
-
-            yield show
+        with show_progress(lines=True) as report:
+            yield report
 
     def _set_predictor(
         self, network: Network, targets: tuple[str, ...], *, classes: tuple[str, ...] = (),

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
+from sparsefit.core.choices import Score
 from sparsefit.core.errors import SparsefitError, near_match
 from sparsefit.core.options import Options, option_infos
 from sparsefit.core.setting import Setting
@@ -21,7 +22,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SCALES = ("tiny", "small", "paper")
+Scale = Literal["tiny", "small", "paper"]
+SCALES: tuple[str, ...] = get_args(Scale)
 O = TypeVar("O", bound=Options)  # noqa: E741
 
 
@@ -46,7 +48,7 @@ class Recipe:
 
     name: str
     title: str
-    score: str
+    score: Score
     sweeps: Mapping[str, list[dict[str, Any]]]
     threshold: float | None = None
 

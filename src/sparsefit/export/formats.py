@@ -10,7 +10,7 @@ import importlib
 import inspect
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import writing
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sparsefit.predictor import Predictor
 
 # Each is the name of a module here.
-FORMATS = ("onnx", "c", "npz", "python")
+Format = Literal["onnx", "c", "npz", "python"]
+FORMATS: tuple[str, ...] = get_args(Format)
 
 
 def export(model: Predictor, to: str, path: Path, **options: Any) -> None:

@@ -1,4 +1,6 @@
 """Figures of a results folder; `sparsefit.figures.draw.draw_all` draws them all."""
 
-FORMATS = ("png", "svg", "pdf")
-SCORES = ("value", "train_value")
+from typing import Literal, get_args
+
+Format = Literal["png", "svg", "pdf"]
+FORMATS: tuple[str, ...] = get_args(Format)

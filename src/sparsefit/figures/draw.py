@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from sparsefit.core.errors import SparsefitError, near_match
 from sparsefit.experiments.store import load_rows
 from sparsefit.figures._style import SETTINGS, save
 from sparsefit.figures.mask_study import has_mask_study, mask_study
+from sparsefit.figures.options import FigureOptions
 from sparsefit.figures.panels import Panel, Series, make_panels, slug
 from sparsefit.figures.phase import phase_diagram, phase_panels
 from sparsefit.figures.timing import has_times, score_against_time
@@ -24,12 +25,8 @@ _MOST_COMPARED = 6
 def draw_all(
     folder: str | Path,
     out: str | Path | None = None,
+    options: FigureOptions | None = None,
     *,
-    formats: Sequence[str] = ("png",),
-    score: str = "value",
-    threshold: float | None = None,
-    compare: tuple[str, str] | None = None,
-    data_dir: str | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> list[Path]:
     """Draw every figure that the rows of a folder allow.
@@ -45,17 +42,8 @@ def draw_all(
         What ``--out`` was when the cells ran.
     out : str or Path, optional
         Where the files go; default: ``figures`` in `folder`.
-    formats : sequence of str, optional
-        Of ``sparsefit.figures.FORMATS``.
-    score : {"value", "train_value"}, optional
-        The score on fresh rows where the task has them, or the one on the training rows.
-    threshold : float, optional
-        A seed that scores at least as well is a success; default: the metric's own.
-    compare : tuple of str, optional
-        Two methods, or labels of series, for the differences; default: the first method and each
-        other one.
-    data_dir : str, optional
-        Folder with the files of image tasks, whose original the fitted images stand beside.
+    options : FigureOptions, optional
+        Formats of files, the score, the threshold of success, what is compared.
     on_note : callable, optional
         Gets a sentence for what could not be read or drawn.
 
@@ -71,24 +59,25 @@ def draw_all(
     """
     import matplotlib as mpl
 
+    options = options or FigureOptions()
     out = Path(folder) / "figures" if out is None else Path(out)
     rows = load_rows(folder, on_note)
     panels = make_panels(rows)
-    pairs = [_pairs(panel, compare) for panel in panels]
-    if compare and not any(pairs):
-        _refuse(compare, panels)
+    pairs = [_pairs(panel, options.compare) for panel in panels]
+    if options.compare and not any(pairs):
+        _refuse(options.compare, panels)
     paths = []
     try:
         out.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context(SETTINGS):
             for panel, own_pairs in zip(panels, pairs, strict=True):
-                for name, figure in _draw_panel(panel, own_pairs, score, threshold):
-                    paths += save(figure, out / slug(name), formats)
-                for name, figure in _draw_images(panel, Path(folder), score, data_dir, on_note):
-                    paths += save(figure, out / slug(name), formats)
+                for name, figure in _draw_panel(panel, own_pairs, options):
+                    paths += save(figure, out / slug(name), options.format)
+                for name, figure in _draw_images(panel, Path(folder), options, on_note):
+                    paths += save(figure, out / slug(name), options.format)
             for panel in phase_panels(rows):
-                figure = phase_diagram(panel, score, _goal(panel, threshold))
-                paths += save(figure, out / slug(f"phase {panel.title}"), formats)
+                figure = phase_diagram(panel, options.score, _goal(panel, options))
+                paths += save(figure, out / slug(f"phase {panel.title}"), options.format)
     except OSError as error:
         raise SparsefitError(f"cannot write figures to {out}: {error.strerror}") from error
     return paths
@@ -120,12 +109,12 @@ def _refuse(compare: tuple[str, str], panels: list[Panel]) -> None:
 
 
 def _draw_panel(
-    panel: Panel, pairs: list[tuple[Series, Series]], score: str, threshold: float | None
+    panel: Panel, pairs: list[tuple[Series, Series]], options: FigureOptions
 ) -> Iterator[Named]:
     from sparsefit.figures.curves import curves
     from sparsefit.figures.heatmaps import comparison, heatmap, success_rate
 
-    goal = _goal(panel, threshold)
+    score, goal = options.score, _goal(panel, options)
     for series in panel.budgeted:
         name = f"{panel.title} {series.label}"
         yield f"heatmap {name}", heatmap(panel, series, score)
@@ -141,16 +130,12 @@ def _draw_panel(
             yield f"time {panel.title}", score_against_time(panel, score)
 
 
-def _goal(panel: Panel, threshold: float | None) -> float:
-    return panel.metric.success if threshold is None else threshold
+def _goal(panel: Panel, options: FigureOptions) -> float:
+    return panel.metric.success if options.threshold is None else options.threshold
 
 
 def _draw_images(
-    panel: Panel,
-    folder: Path,
-    score: str,
-    data_dir: str | None,
-    on_note: Callable[[str], None],
+    panel: Panel, folder: Path, options: FigureOptions, on_note: Callable[[str], None]
 ) -> Iterator[Named]:
     """Draw the fitted images of each width, for the lowest random seed."""
     from sparsefit.figures.images import fitted_images, load_original
@@ -161,12 +146,12 @@ def _draw_images(
     seed = min(row["seed"] for row in rows)
     own = [row for row in rows if row["seed"] == seed]
     try:
-        problem = load_original(own[0], data_dir)
+        problem = load_original(own[0], options.data_dir)
     except SparsefitError as error:
         on_note(f"no fitted images for {panel.title}: {error}")
         return
     for width in sorted({row["hidden"] for row in own}):
         yield (
             f"images {panel.title} hidden {width}",
-            fitted_images(panel, width, seed, score, problem, folder),
+            fitted_images(panel, width, seed, options.score, problem, folder),
         )

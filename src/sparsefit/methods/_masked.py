@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsefit import dense, nn
+from sparsefit.core.choices import Allocation, RateSchedule
 from sparsefit.core.options import above, at_least, between, option
 from sparsefit.methods._trained import TrainedMethod
 
@@ -33,8 +34,8 @@ class MaskedTraining(TrainedMethod):
     batch_size: int = option(512, "rows of a minibatch, 0 for all", check=at_least(0))
     # Of 0.002, 0.005 and 0.02, the best over all these methods on scikit-learn's digits.
     lr: float = option(0.005, "learning rate of Adam", check=above(0))
-    schedule: Literal["constant", "cosine"] = option("cosine", "course of the learning rate")
-    allocation: Literal["global", "uniform", "erk"] = option(
+    schedule: RateSchedule = option("cosine", "course of the learning rate")
+    allocation: Allocation = option(
         "erk",
         "how layers share the budget: one ranking, one density, or denser where they are small",
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sparsefit import dense
+from sparsefit.core.choices import RateSchedule
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import above, at_least, option
 from sparsefit.core.problem import AnyProblem, Problem
@@ -95,7 +96,7 @@ class UnmaskedTraining(TrainedMethod):
         check=above(0),
         other=0.03,
     )
-    schedule: Literal["constant", "cosine"] | None = option(
+    schedule: RateSchedule | None = option(
         None, "course of the learning rate; default cosine, or constant with --protocol paper"
     )
     protocol: Literal["own", "paper"] = option(

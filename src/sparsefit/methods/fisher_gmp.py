@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from sparsefit import dense, gauss_newton, nn
+from sparsefit.core.choices import Allocation
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import above, at_least, between, option
+from sparsefit.core.options import between, like, option
 from sparsefit.core.result import Status
 from sparsefit.methods._masked import MovingMask
 
@@ -44,13 +45,10 @@ class FisherPruning(MovingMask):
 
     name: ClassVar[str] = "fisher-gmp"
 
-    batch_size: int = option(256, "rows of a minibatch, 0 for all", check=at_least(0))
-    lr: float = option(0.02, "learning rate of Adam", check=above(0))
-    allocation: Literal["global", "uniform", "erk"] = option(
-        "global",
-        "how layers share the budget: one ranking, one density, or denser where they are small",
-    )
-    mask_period: int = option(5, "optimiser steps from one mask to the next", check=at_least(1))
+    batch_size: int = like(MovingMask, "batch_size", default=256)
+    lr: float = like(MovingMask, "lr", default=0.02)
+    allocation: Allocation = like(MovingMask, "allocation", default="global")
+    mask_period: int = like(MovingMask, "mask_period", default=5)
     ramp: float = option(0.5, "share of the steps until the sparsity is final", check=between(0, 1))
     exponent: float = option(
         0.25, "power of the mean squared gradient in the score", check=between(0, 1)

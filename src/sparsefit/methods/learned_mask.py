@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from sparsefit import dense, nn
+from sparsefit.core.choices import Mask, MaskSchedule
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import Condition, Other, between, option
 from sparsefit.methods._masked import MovingMask
@@ -37,8 +38,8 @@ class LearnedMask(MovingMask):
 
     name: ClassVar[str] = "learned-mask"
 
-    mask: Literal["magnitude", "fisher", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = (
-        option("hard-top-k", "how masks come from scores; frozen: drawn at random, and not learned")
+    mask: Mask = option(
+        "hard-top-k", "how masks come from scores; frozen: drawn at random, and not learned"
     )
     structure: str = option(
         "unstructured",
@@ -46,9 +47,7 @@ class LearnedMask(MovingMask):
         check=Condition(_is_structure, "unstructured, rows, columns, blocks as 4x4, or n:m as 2:4"),
         other="rows",
     )
-    mask_schedule: Literal["constant", "linear", "cubic", "cosine", "stepwise"] = option(
-        "constant", "course of the sparsity"
-    )
+    mask_schedule: MaskSchedule = option("constant", "course of the sparsity")
     ramp: float = option(
         0.5, "share of the steps until the sparsity is final and masks are hard",
         check=between(0, 1), other=Other(0.2, beside={"mask_schedule": "cubic"}),

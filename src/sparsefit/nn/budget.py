@@ -6,15 +6,15 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from sparsefit.core.choices import Allocation
 from sparsefit.core.hard_threshold import largest
 from sparsefit.nn.structure import NM, Shape, Structure
 
-Allocation = Literal["global", "uniform", "erk"]
 ALLOCATIONS: tuple[str, ...] = get_args(Allocation)
 
 

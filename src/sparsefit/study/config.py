@@ -8,21 +8,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sparsefit import nn
+from sparsefit.core.choices import Mask, MaskSchedule, Target
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
-from sparsefit.core.options import (
-    Condition,
-    Options,
-    above,
-    at_least,
-    between,
-    option,
-    option_infos,
-)
-from sparsefit.core.setting import LARGEST_SEED, MOST_THREADS
+from sparsefit.core.options import Condition, Options, at_least, like, option, option_infos
+from sparsefit.core.setting import Setting
+from sparsefit.methods.learned_mask import LearnedMask
 from sparsefit.tasks._targets import find_target
+from sparsefit.tasks.regression import Regression
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,42 +42,37 @@ class StudyConfig(Options):
     (5000, 0.9)
     """
 
-    target: Literal["sum", "friedman", "sine", "product", "radial"] = option(
-        "sum", "the function to be learned"
-    )
-    n_features: int = option(10, "inputs, standard normal", check=at_least(1))
-    noise: float = option(
-        0.0, "standard deviation of the noise in the training values", check=at_least(0)
-    )
-    hidden: int = option(64, "hidden units", check=at_least(1))
-    bias: bool = option(False, "give every unit a bias, which no mask prunes")
+    target: Target = like(Regression, "target")
+    n_features: int = like(Regression, "n_features", help="inputs, standard normal")
+    noise: float = like(Regression, "noise")
+    hidden: int = like(Setting, "hidden", default=64, help="hidden units")
+    bias: bool = like(Setting, "bias", help="give every unit a bias, which no mask prunes")
     sparsity: float | None = option(
         None, "share of the weights of each layer that is zero in the end; default: "
         f"{DEFAULT_SPARSITY}, or what n:m fixes",
         check=Condition(lambda v: 0 <= v < 1, ">= 0 and < 1"),
     )  # fmt: skip
-    mask: Literal["magnitude", "fisher", "hard-top-k", "sigmoid", "hard-concrete", "frozen"] = (
-        option("magnitude", "how masks come from scores; frozen: drawn at random, and not learned")
-    )
-    structure: str = option(
-        "unstructured",
-        "what is pruned together in the hidden layer: unstructured, rows, columns, blocks as 2x2, "
-        "n:m as 1:2",
-    )
-    mask_schedule: Literal["constant", "linear", "cubic", "cosine", "stepwise"] = option(
-        "constant", "course of the sparsity"
-    )
+    mask: Mask = like(LearnedMask, "mask", default="magnitude")
+    # What is wrong with it depends on the widths, so that the whole config is looked at below.
+    structure: str = like(
+        LearnedMask, "structure", check=None,
+        help="what is pruned together in the hidden layer: unstructured, rows, columns, blocks as "
+        "2x2, n:m as 1:2",
+    )  # fmt: skip
+    mask_schedule: MaskSchedule = like(LearnedMask, "mask_schedule")
     ramp_steps: int | None = option(
         None, "steps until the sparsity is final and soft masks are hard; default: half of all",
         check=at_least(1),
     )  # fmt: skip
-    epochs: int = option(50, "epochs; each ends with a checkpoint", check=at_least(1))
+    epochs: int = like(
+        LearnedMask, "epochs", default=50, help="epochs; each ends with a checkpoint"
+    )
     steps_per_epoch: int = option(100, "steps of Adam in an epoch", check=at_least(1))
     batch_size: int = option(256, "fresh rows of a step", check=at_least(1))
-    lr: float = option(1e-3, "learning rate", check=above(0))
-    seed: int = option(0, "random seed of rows, weights and masks", check=between(0, LARGEST_SEED))
-    device: str = option("cpu", "torch device: cpu, cuda, cuda:N or mps")
-    threads: int = option(1, "computing threads", check=between(1, MOST_THREADS))
+    lr: float = like(LearnedMask, "lr", default=1e-3)
+    seed: int = like(Setting, "seed", help="random seed of rows, weights and masks")
+    device: str = like(Setting, "device")
+    threads: int = like(Setting, "threads", help="computing threads")
 
     def __post_init__(self) -> None:
         """Condition what depends on several options."""
@@ -203,8 +193,7 @@ def config_from(table: Any, source: str | Path) -> StudyConfig:
     try:
         return StudyConfig(**table)
     except OptionError as error:
-        hint = near_match(str(error.value), map(str, known[error.name].choices))
-        raise SparsefitError(f"{source}: {error}{hint}") from error
+        raise SparsefitError(f"{source}: {error}") from error
 
 
 def _read_yaml(text: str) -> Any:

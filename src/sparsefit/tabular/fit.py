@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from sparsefit.core.setting import no_progress
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.predictor import Predictor
 from sparsefit.tabular.baselines import ModelScore, baselines
+from sparsefit.tabular.options import FitOptions
 from sparsefit.tabular.rows import TableRows, split_rows
 from sparsefit.tabular.table import Table
 
@@ -47,44 +48,41 @@ class Fitted:
 
 
 def fit_table(
-    table: Table, target: str, *, drop: tuple[str, ...] = (), as_classes: bool = False,
-    test_share: float = 0.2, image_shape: Sequence[int] = (), seed: int = 0,
-    progress: Callable[[float, str], None] = no_progress, **options: Any,
-) -> Fitted:  # fmt: skip
-    """Fit a column of a table by the others, and score it on rows that were held out.
+    table: Table, options: FitOptions, progress: Callable[[float, str], None] = no_progress
+) -> Fitted:
+    r"""Fit a column of a table by the others, and score it on rows that were held out.
 
     Parameters
     ----------
     table : Table
-    target : str
-    drop : tuple of str, optional
-        Columns to leave out.
-    as_classes : bool, optional
-        Take the numbers of the target as labels.
-    test_share : float, optional
-        Share of the rows that are held out.
-    image_shape : sequence of int, optional
-        Height, width and perhaps channels, if the inputs are the pixels of an image, by rows; then
-        a report shows weights as pictures. Default: that of the table.
-    seed : int, optional
+    options : FitOptions
     progress : callable, optional
-    **options
-        Of `SparseMLPRegressor` and `SparseMLPClassifier`.
+        Gets the share that is done and a text.
 
     Raises
     ------
     DataError, OptionError
+        If the table has no such columns, too few rows, or a target that says nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sparsefit.tabular.table import open_table
+    >>> lines = ["a,b,y", *(f"{i % 7},{i % 5},{2 * (i % 7)}" for i in range(60))]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "table.csv"
+    ...     size = path.write_text("\n".join(lines))
+    ...     fitted = fit_table(open_table(path), FitOptions(target="y", nnz=1, hidden=1))
+    >>> fitted.scores[0].name, round(fitted.scores[0].score, 3), fitted.model.network.nnz
+    ('sparse network', 1.0, 1)
     """
-    if not 0 < test_share < 1:
-        raise OptionError("test_share", test_share, "a share between 0 and 1")
-    rows = split_rows(
-        table, target, drop=drop, as_classes=as_classes, test_share=test_share, seed=seed,
-        progress=lambda fraction, message: progress(0.1 * fraction, message),
-    )  # fmt: skip
-    image_shape = _checked_shape(tuple(image_shape), table, rows.train.X.shape[1])
+    rows = split_rows(table, options, lambda fraction, message: progress(0.1 * fraction, message))
+    image_shape = _checked_shape(options.image_shape, table, rows.train.X.shape[1])
     kind = SparseMLPClassifier if rows.classes else SparseMLPRegressor
     estimator = kind(
-        **options, standardize=False, random_state=seed,
+        (options.hidden,), nnz=options.nnz, method=options.method, standardize=False,
+        random_state=options.seed,
         verbose=lambda fraction, message: progress(0.1 + 0.8 * fraction, message),
     )  # fmt: skip
     y = rows.train.y.astype(np.int64) if rows.classes else rows.train.y
@@ -93,7 +91,7 @@ def fit_table(
     model = _as_model(estimator.predictor_, rows)
     score, nnz = float(estimator.score(rows.test.X, rows.test.y)), estimator.n_nonzero_
     is_classes = bool(rows.classes)
-    others = baselines(rows.train, rows.test, is_classes=is_classes, nnz=nnz, seed=seed)
+    others = baselines(rows.train, rows.test, is_classes=is_classes, nnz=nnz, seed=options.seed)
     scores = [ModelScore("sparse network", score, nnz), *others]
     progress(1.0, "done")
     return Fitted(
@@ -107,7 +105,7 @@ def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple
     """Return the shape of the images that rows are; that of the table, if its pixels are all."""
     if not shape:
         return table.image_shape if math.prod(table.image_shape) == n_inputs else ()
-    if len(shape) not in (2, 3) or min(shape) < 1 or math.prod(shape) != n_inputs:
+    if len(shape) not in (2, 3) or math.prod(shape) != n_inputs:
         allowed = f"height, width and perhaps channels of {n_inputs} inputs in all"
         raise OptionError("image_shape", " ".join(map(str, shape)), allowed)
     return shape

@@ -9,6 +9,7 @@ import numpy as np
 
 from sparsefit.core.errors import DataError, OptionError
 from sparsefit.predictor import Column
+from sparsefit.tabular.options import FitOptions
 from sparsefit.tabular.table import Table, columns_of
 
 
@@ -45,26 +46,21 @@ class TableRows:
 
 
 def split_rows(
-    table: Table, target: str, *, drop: tuple[str, ...], as_classes: bool, test_share: float,
-    seed: int, progress: Callable[[float, str], None],
-) -> TableRows:  # fmt: skip
+    table: Table, options: FitOptions, progress: Callable[[float, str], None]
+) -> TableRows:
     """Read a table into a part to fit and a part to test, each row at its place at once.
 
     Means and standard deviations are those of the part to fit.
     """
-    table.check(target, "--target")
-    for name in drop:
-        table.check(name, "--drop")
-    names = [name for name in table.names if name != target and name not in drop]
-    if not names:
-        raise OptionError("drop", " ".join(drop), "columns that leave one beside the target")
-    y, classes = _targets(table, target, as_classes=as_classes)
+    target, names = options.target, _input_names(table, options)
+    y, classes = _targets(table, target, as_classes=options.classes)
     known = ~np.isnan(y)
-    is_test = np.random.default_rng(seed).random(table.n_rows) < test_share
+    is_test = np.random.default_rng(options.seed).random(table.n_rows) < options.test_share
     _check(y[known], classes, target, table)
     parts = [known & ~is_test, known & is_test]
     if min(part.sum() for part in parts) < 2:
-        raise OptionError("test_share", test_share, "a share that leaves 2 rows on either side")
+        allowed = "a share that leaves 2 rows on either side"
+        raise OptionError("test_share", options.test_share, allowed)
     _check(y[parts[0]], classes, target, table, where=" to fit")
     columns = tuple(columns_of(table, names, parts[0]))
     n_inputs = sum(column.n_inputs for column in columns)
@@ -80,6 +76,19 @@ def split_rows(
         progress(start / table.n_rows, "reading")
     train, test = (Part(X, y[part]) for X, part in zip(arrays, parts, strict=True))
     return TableRows(columns, target, classes, train, test, int((~known).sum()))
+
+
+def _input_names(table: Table, options: FitOptions) -> list[str]:
+    """Return the columns to fit the target by."""
+    table.check(options.target, "--target")
+    for name in options.drop:
+        table.check(name, "--drop")
+    left_out = (options.target, *options.drop)
+    names = [name for name in table.names if name not in left_out]
+    if not names:
+        dropped = " ".join(options.drop)
+        raise OptionError("drop", dropped, "columns that leave one beside the target")
+    return names
 
 
 def _targets(table: Table, target: str, *, as_classes: bool) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsefit.core.errors import DataError, near_match
+from sparsefit.core.files import check_file
 from sparsefit.predictor import Column
 
 if TYPE_CHECKING:
@@ -186,10 +187,9 @@ def _is_number(text: object) -> bool:
 
 def _batches(path: Path, names: list[str] | None) -> Iterator[Any]:
     """Yield record batches of all columns, or of some in their order."""
+    check_file(path)
     if path.suffix not in SUFFIXES:
         raise DataError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
     if path.suffix == ".npz":
         yield from _npz_batches(path, names)
     elif path.suffix == ".parquet":

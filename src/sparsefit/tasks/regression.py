@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
+from sparsefit.core.choices import Target
 from sparsefit.core.options import at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
@@ -33,9 +34,7 @@ class Regression(Task):
     name: ClassVar[str] = "regression"
     quick: ClassVar[Mapping[str, Any]] = {"n_samples": 40, "n_test": 20}
 
-    target: Literal["sum", "friedman", "sine", "product", "radial"] = option(
-        "sum", "the function to be learned"
-    )
+    target: Target = option("sum", "the function to be learned")
     n_features: int = option(10, "inputs d", aliases=("input-dim",), check=at_least(1))
     n_samples: int = option(10_000, "training rows", aliases=("nmeasurements",), check=at_least(1))
     n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))

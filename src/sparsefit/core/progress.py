@@ -1,0 +1,98 @@
+"""Progress on stderr: a bar on a terminal, a line now and then elsewhere if asked, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+# Gets the share that is done, or None where the end is not known, and a text.
+Report = Callable[[float | None, str], None]
+
+# Seconds between lines where there is no bar.
+PERIOD = 10.0
+
+
+@contextlib.contextmanager
+def show_progress(
+    count: int = 0, noun: str = "", *, bar: bool = True, lines: bool = False
+) -> Iterator[Report]:
+    """Give a function that shows on stderr how far something is.
+
+    Parameters
+    ----------
+    count : int, optional
+        Of how many parts the whole has; the share is then shown as a number of them, else in
+        percent.
+    noun : str, optional
+        What the parts are called.
+    bar : bool, optional
+        Whether a bar may be drawn where stderr is a terminal.
+    lines : bool, optional
+        Where no bar is drawn, whether to print a line every `PERIOD` seconds.
+
+    Yields
+    ------
+    callable
+        To be called with the share that is done, from 0 to 1, or None where the end is not known,
+        and a text.
+
+    Examples
+    --------
+    >>> with show_progress(3, "rounds") as report:
+    ...     report(1 / 3, "first")
+    """
+
+    def amount(fraction: float | None) -> str:
+        if fraction is None:
+            return ""
+        return f"{fraction * count:.4g} of {count} {noun}" if count else f"{100 * fraction:3.0f} %"
+
+    if bar and sys.stderr.isatty():
+        with _bar(amount) as report:
+            yield report
+    else:
+        yield _line_printer(amount) if lines else lambda fraction, message: None
+
+
+@contextlib.contextmanager
+def _bar(amount: Callable[[float | None], str]) -> Iterator[Report]:
+    """Draw a bar that is gone in the end; one that only moves where the end is not known."""
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.BarColumn(), progress.TextColumn("{task.fields[amount]}"),
+        progress.TimeElapsedColumn(), progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+    )  # fmt: skip
+    # What is printed on stdout meanwhile stays on stdout.
+    with progress.Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    ) as shown:
+        task = shown.add_task("", total=None, amount="")
+
+        def report(fraction: float | None, message: str) -> None:
+            if fraction is None:
+                shown.update(task, description=message)
+            else:
+                shown.update(
+                    task, total=1.0, completed=fraction, description=message,
+                    amount=amount(fraction),
+                )  # fmt: skip
+
+        yield report
+
+
+def _line_printer(amount: Callable[[float | None], str]) -> Report:
+    last = time.monotonic()
+
+    def report(fraction: float | None, message: str) -> None:
+        nonlocal last
+        if time.monotonic() >= last + PERIOD:
+            last = time.monotonic()
+            done = amount(fraction)
+            print(f"{done}: {message}" if done else message, file=sys.stderr, flush=True)
+
+    return report

@@ -1,0 +1,52 @@
+"""How a model of a table is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sparsefit.core.options import REQUIRED, Condition, Options, at_least, like, option
+from sparsefit.core.setting import Setting
+from sparsefit.methods import find_method
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions(Options):
+    """Which column of a table is fitted, and how.
+
+    Raises
+    ------
+    SparsefitError
+        If a value is not allowed, or there is no such method.
+
+    Examples
+    --------
+    >>> options = FitOptions(target="price", nnz=30)
+    >>> options.hidden, options.method
+    (20, 'auto')
+    """
+
+    target: str = option(REQUIRED, "the column to predict")
+    nnz: int | Literal["auto"] = option(
+        50, "the most nonzero weights, or 'auto' for the fewest that are as good as any",
+        check=at_least(1),
+    )  # fmt: skip
+    hidden: int = like(Setting, "hidden", default=20, help="hidden units")
+    method: str = option("auto", "how to fit")
+    drop: tuple[str, ...] = option((), "columns to leave out")
+    classes: bool = option(False, "take the numbers of the target as labels")
+    test_share: float = option(
+        0.2, "share of the rows that are held out to score on",
+        check=Condition(lambda share: 0 < share < 1, "> 0 and < 1"),
+    )  # fmt: skip
+    image_shape: tuple[int, ...] = option(
+        (), "height, width and perhaps channels, where the columns are the pixels of an image, by "
+        "rows: 'sparsefit report' then draws weights as pictures (default: that of an NPZ array)",
+        check=at_least(1),
+    )  # fmt: skip
+    seed: int = like(Setting, "seed", help="random seed")
+
+    def __post_init__(self) -> None:
+        """Look for the method, too."""
+        super().__post_init__()
+        find_method(self.method)
