@@ -17,7 +17,8 @@ from sparsefit.experiments.assumptions import Inputs, check_all
 from sparsefit.experiments.diagnosis import spectrum
 from sparsefit.gauss_newton.certificate import certify
 from sparsefit.gauss_newton.conversion import from_network, with_unit_readout
-from sparsefit.gauss_newton.levenberg_marquardt import refit
+from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.objective import Objective
 
 N, D, M = 150, 5, 4
 
@@ -261,7 +262,7 @@ def residual(network, X, y):
     """Return |r|^2 after a refit of a fused network on its support."""
     parts = from_network(network)
     data = RowBlocks(X, dtype=torch.float64)
-    return refit(parts.net, data, y, steps=50, gain=1e-12).loss * y.numel()
+    return levenberg_marquardt(parts.net, Objective(data, y), steps=50, gain=1e-12).loss * y.numel()
 
 
 def test_the_named_swap_is_the_best_one_by_brute_force():
@@ -271,8 +272,9 @@ def test_the_named_swap_is_the_best_one_by_brute_force():
     # Of unit 2 the second weight is wrong, and unit 0 lacks one; unit 1 is dead.
     wrong = np.array([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, -2.0], [0.0, 0.0, 30.0]])
     parts = from_network(Network((Layer(wrong),), fused=True))
-    best = refit(parts.net, RowBlocks(X, dtype=torch.float64), y, steps=50, gain=1e-12).net
-    found = certify(best, RowBlocks(X, dtype=torch.float64), y, parts.units)
+    objective = Objective(RowBlocks(X, dtype=torch.float64), y)
+    best = levenberg_marquardt(parts.net, objective, steps=50, gain=1e-12).net
+    found = certify(best, objective, parts.units)
     losses = {}
     support = list(zip(*wrong.nonzero(), strict=True))
     free = [(i, j) for i in range(4) for j in (0, 2) if not wrong[i, j]]
@@ -292,7 +294,10 @@ def test_what_enters_is_outside_the_support_even_where_weights_are_far_off():
     y = torch.from_numpy((3 * np.maximum(X[:, 0] + 0.1 * X[:, 2], 0))[None])
     net = from_network(fused([1, 1e-3, 0, 0, 0])).net
     # The weight that is there, at 1 and not 3, would gain most.
-    assert certify(net, RowBlocks(X, dtype=torch.float64), y).swap_enter.input not in (0, 1)
+    assert certify(net, Objective(RowBlocks(X, dtype=torch.float64), y)).swap_enter.input not in (
+        0,
+        1,
+    )
 
 
 def test_no_fresh_unit_of_a_plain_sum_makes_outputs_smaller():
@@ -302,7 +307,7 @@ def test_no_fresh_unit_of_a_plain_sum_makes_outputs_smaller():
         hidden = Layer(np.eye(D, 1, k=-1) * 1e-3)
         layers = (hidden,) if readout is None else (hidden, Layer(readout))
         parts = from_network(Network(layers, fused=readout is None))
-        found = certify(parts.net, RowBlocks(X, dtype=torch.float64), y)
+        found = certify(parts.net, Objective(RowBlocks(X, dtype=torch.float64), y))
         assert (found.fresh_unit is not None) == (found.fresh_change < 0) == found_one
 
 
@@ -311,7 +316,7 @@ def test_the_named_fresh_unit_is_the_one_that_is_missing(sign, source):
     X = rows()
     y = torch.from_numpy((np.maximum(X[:, 1], 0) + np.maximum(2 * sign * X[:, source], 0))[None])
     net = from_network(fused([0, 1, 0, 0, 0], [0, 1e-3, 1e-3, 0, 0])).net
-    found = certify(net, RowBlocks(X, dtype=torch.float64), y).fresh_unit
+    found = certify(net, Objective(RowBlocks(X, dtype=torch.float64), y)).fresh_unit
     assert (found.layer, found.input, found.sign, found.feeds) == ("hidden 1", source, sign, 0)
 
 
@@ -325,7 +330,7 @@ def test_biases_outputs_and_the_direct_path_are_called_what_they_are():
     )  # fmt: skip
     parts = from_network(network)
     data = RowBlocks(X, bias=True, dtype=torch.float64)
-    found = certify(parts.net, data, torch.from_numpy(y.T).contiguous(), parts.units)
+    found = certify(parts.net, Objective(data, torch.from_numpy(y.T).contiguous()), parts.units)
     assert dataclasses.astuple(found.swap_enter)[:3] == ("skip", 1, 4)
     names = [dataclasses.astuple(certify_name(parts, data, at)) for at in range(network.nnz)]
     assert names[0] == ("hidden 1", 0, 1, 1.0)

@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.estimators._merge import merge_rows
+from sparsefit.estimators._search import SearchProfile
 from sparsefit.methods.fisher_gmp import FisherPruning
 from sparsefit.methods.splice import Splice
 from sparsefit.predictor import Predictor
@@ -169,7 +170,7 @@ def test_a_method_that_takes_no_weights_says_which_do():
 
 
 def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
-    monkeypatch.setattr("sparsefit.estimators._search._MOST_SEARCHED", 200)
+    monkeypatch.setattr("sparsefit.estimators._search.SEARCH", SearchProfile(most_rows=200))
     monkeypatch.setattr("sparsefit.estimators._base._MOST_VALIDATED", 300)
     X, y = planted(2000, noise=1.0)
     rows = []
