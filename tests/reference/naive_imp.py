@@ -42,10 +42,8 @@ def rewind(net, initial, masks):
 def naive_imp(problem, nnz, setting, *, epochs, prune_iters, score, lr=1e-3):
     """Return the weight matrices, inputs by units, after full-batch training."""
     X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
-    net = MLP(
-        X.shape[1], setting.hidden, setting.layers, y.shape[1],
-        bias=setting.bias, seed=setting.seed, skip=setting.skip,
-    )  # fmt: skip
+    widths = [X.shape[1], *[setting.hidden] * setting.layers, y.shape[1]]
+    net = MLP(widths, bias=setting.bias, seed=setting.seed, skip=setting.skip)
     initial = [parameter.detach().clone() for parameter in net.parameters()]
     masks = [torch.ones_like(parameter, dtype=torch.bool) for parameter in initial]
     total = left = net.n_params

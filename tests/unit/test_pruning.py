@@ -71,7 +71,7 @@ def test_one_descent_serves_all_budgets(problem):
 def test_rewinding_starts_from_the_initial_weights(problem):
     tiny = IterativeMagnitudePruning(protocol="paper", epochs=1, lr=1e-12, prune_iters=1)
     fit = by_budget(tiny, problem, [8])[8]
-    initial = MLP(5, 6, 1, 1, bias=False, seed=2).to_network()
+    initial = MLP([5, 6, 1], bias=False, seed=2).to_network()
     for found, start in zip(weights(fit), initial.layers, strict=True):
         kept = found != 0
         np.testing.assert_allclose(found[kept], start.weight.toarray()[kept], rtol=1e-6)

@@ -94,8 +94,8 @@ def test_a_newer_format_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_a_torch_network_is_the_sum_of_both_paths(bias, layers):
-    net = MLP(5, 4, layers, 2, bias=bias, seed=0, skip=True).double()
-    plain = MLP(5, 4, layers, 2, bias=bias, seed=0).double()
+    net = MLP([5, *[4] * layers, 2], bias=bias, seed=0, skip=True).double()
+    plain = MLP([5, *[4] * layers, 2], bias=bias, seed=0).double()
     x = torch.from_numpy(X)
     torch.testing.assert_close(net(x), plain(x) + x @ net.skip.weight.T)
     assert net.n_params == plain.n_params + 10

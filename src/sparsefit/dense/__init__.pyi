@@ -12,3 +12,4 @@ from .trainer import Protocol as Protocol
 from .trainer import Trainer as Trainer
 from .trainer import mean_loss as mean_loss
 from .trainer import mean_loss_of as mean_loss_of
+from .trainer import warm_up as warm_up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,30 +19,27 @@ class MLP(nn.Module):
 
     Parameters
     ----------
-    n_inputs, hidden, layers, n_outputs : int
-        `layers` hidden layers of `hidden` units each.
+    widths : sequence of int
+        Inputs, units of each hidden layer, outputs.
     bias : bool
         Biases in every layer.
     seed : int
         Seed of the initial weights; torch's global generator is left as it was.
     skip : bool, optional
-        Add a linear path from the inputs to the outputs. The other layers start as without it.
+        Add a skip connection, linear from the inputs to the outputs. The other layers start as
+        without it.
 
     Examples
     --------
-    >>> net = MLP(4, 3, 1, 2, bias=True, seed=0)
+    >>> net = MLP([4, 3, 2], bias=True, seed=0)
     >>> net.n_params, net.to_network().nnz
     (23, 23)
-    >>> MLP(4, 3, 1, 2, bias=True, seed=0, skip=True).n_params
+    >>> MLP([4, 3, 2], bias=True, seed=0, skip=True).n_params
     31
     """
 
-    def __init__(
-        self, n_inputs: int, hidden: int, layers: int, n_outputs: int, *, bias: bool, seed: int,
-        skip: bool = False,
-    ):  # fmt: skip
+    def __init__(self, widths: Sequence[int], *, bias: bool, seed: int, skip: bool = False):
         super().__init__()
-        widths = [n_inputs, *[hidden] * layers, n_outputs]
         modules: list[nn.Module] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -49,7 +47,7 @@ class MLP(nn.Module):
                 modules += [nn.Linear(n_in, n_out, bias=bias), nn.ReLU()]
             self.layers = nn.Sequential(*modules[:-1])
             # Without a bias: the last layer has that of the outputs.
-            self.skip = nn.Linear(n_inputs, n_outputs, bias=False) if skip else None
+            self.skip = nn.Linear(widths[0], widths[-1], bias=False) if skip else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs, shape (n, n_outputs)."""

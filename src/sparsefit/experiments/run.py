@@ -215,6 +215,7 @@ def run_job(
         try:
             problem = load_problem(job[0])
             method.check(problem)
+            method.warm_up()
             reset_peak_memory()
             for seconds, (nnz, fit) in _timed(method.path(problem, list(pending), setting)):
                 cell = pending.pop(nnz)

@@ -189,6 +189,13 @@ class Recovery:
         return found
 
 
+def warm_up() -> None:
+    """Factorise small matrices: libraries of linear algebra load with the first."""
+    eye = torch.eye(2, dtype=torch.float64)
+    torch.linalg.cholesky_ex(eye)
+    torch.linalg.eigh(eye)
+
+
 def recover_network(
     problem: Problem, nnz: int, setting: Setting, effort: Effort, *, fused: bool,
     init: SparseNet | None = None,

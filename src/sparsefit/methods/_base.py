@@ -89,6 +89,9 @@ class Method(NamedOptions, ABC):
             )
         return replace(setting, dtype=setting.dtype or self.default_dtype)
 
+    def warm_up(self) -> None:
+        """Load what a fit needs, so that the time of a first fit is its own; nothing by default."""
+
     @abstractmethod
     def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
         """Fit one network.

@@ -24,6 +24,10 @@ class ImplicitMethod(Method):
 
     recovers_vectors: ClassVar[bool] = True
 
+    def warm_up(self) -> None:
+        """Load the solvers, which load on first use."""
+        _ = solvers.fit_layerwise
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pursuit(ImplicitMethod):

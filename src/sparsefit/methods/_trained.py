@@ -31,6 +31,10 @@ class TrainedMethod(Method):
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
 
+    def warm_up(self) -> None:
+        """Load torch's optimisers."""
+        dense.warm_up()
+
     @abstractmethod
     def protocol_for(self, problem: Problem) -> dense.Protocol:
         """Return how the network of a problem is trained each time."""

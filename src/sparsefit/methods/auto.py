@@ -58,6 +58,11 @@ class Auto(Method):
         other=Other(0, kind="classes"),
     )  # fmt: skip
 
+    def warm_up(self) -> None:
+        """Load what either of the methods needs."""
+        for method in (Splice(), FisherPruning()):
+            method.warm_up()
+
     def prepare(self, problem: AnyProblem, setting: Setting) -> Setting:
         """Check what is asked for; each of the methods has a precision of its own."""
         super().prepare(problem, setting)

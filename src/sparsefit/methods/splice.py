@@ -79,6 +79,10 @@ class Splice(Method):
         None, "seconds for each budget, checked between cycles", check=above(0), other=1e-9
     )
 
+    def warm_up(self) -> None:
+        """Load the Gauss-Newton solver and its linear algebra."""
+        gauss_newton.warm_up()
+
     def check(self, problem: AnyProblem) -> None:
         """Refuse problems whose loss is not the squared one."""
         super().check(problem)

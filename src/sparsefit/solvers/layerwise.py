@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from scipy import sparse
+from torch import Tensor
 
 from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import DATAFITS, Squared
@@ -65,7 +66,12 @@ def fit_layerwise(
     for number in range(setting.layers):
         model = _make_model(problem, X, setting)
         solver = make_solver(model, share)
-        results.append(_solve(problem, model, solver, share, setting, batch_size, layers))
+        result = solver.solve(
+            model, DATAFITS[problem.loss](), _targets(problem, model), share,
+            batches=Batches(model.rows.n, batch_size, setting.seed),
+            callback=_reporter(model, solver, setting, list(layers)),
+        )  # fmt: skip
+        results.append(result)
         layers.append(_hidden_layer(model, results[-1].coef, setting))
         if number + 1 < setting.layers:
             X = np.maximum(layers[-1](X), 0)
@@ -119,13 +125,10 @@ def _make_model(problem: Problem, X: np.ndarray, setting: Setting) -> NetworkMod
     return FactoredReLU(rows, setting.hidden, problem.n_outputs, gates, memory)
 
 
-def _solve(
-    problem: Problem, model: NetworkModel, solver: Solver, nnz: int, setting: Setting,
-    batch_size: int, below: list[Layer],
-) -> SolveResult:  # fmt: skip
-    y = torch.from_numpy(_targets(problem)).to(model.rows.device, model.rows.dtype)
-    if isinstance(model, GatedReLU):
-        y = y[:, 0]
+def _reporter(
+    model: NetworkModel, solver: Solver, setting: Setting, below: list[Layer]
+) -> Callable[[int, SparseVector], None]:
+    """Return what tells progress after each epoch of a layer, and shows the network so far."""
     total = solver.epochs * setting.layers
 
     def report(epoch: int, coef: SparseVector) -> None:
@@ -135,16 +138,16 @@ def _solve(
             layers = [*below, _hidden_layer(model, coef, setting)]
             setting.observe(_join(model, layers, coef, keep_gates=not solver.sequential))
 
-    batches = Batches(model.rows.n, batch_size, setting.seed)
-    datafit = DATAFITS[problem.loss]()
-    return solver.solve(model, datafit, y, nnz, batches=batches, callback=report)
+    return report
 
 
-def _targets(problem: Problem) -> np.ndarray:
-    """Return y with a column per output; class numbers become one-hot rows."""
-    if problem.loss != "softmax":
-        return problem.y
-    return np.eye(problem.n_classes, dtype=np.float32)[problem.y]
+def _targets(problem: Problem, model: NetworkModel) -> Tensor:
+    """Return y as the model has it: (n,) for one output, else a column per output or class."""
+    y = problem.y
+    if problem.loss == "softmax":
+        y = np.eye(problem.n_classes, dtype=np.float32)[y]
+    targets = torch.from_numpy(y).to(model.rows.device, model.rows.dtype)
+    return targets[:, 0] if isinstance(model, GatedReLU) else targets
 
 
 def _hidden_layer(model: NetworkModel, coef: SparseVector, setting: Setting) -> Layer:
