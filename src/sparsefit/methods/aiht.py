@@ -15,8 +15,31 @@ from sparsefit.methods._implicit import SequentialMethod
 if TYPE_CHECKING:
     from sparsefit.core.result import Fit
 
-# Of pixels from 0 to 255: the paper's step length for softmax was chosen on these.
-_MNIST_RMS = 85.0
+
+@dataclass(frozen=True)
+class StepProfile:
+    """Step lengths with several outputs, all as the paper's code has them.
+
+    Attributes
+    ----------
+    softmax : float
+        For classes, whose inputs were `softmax_rms` in root mean square: MNIST's, from 0 to 255.
+    softmax_rms : float
+    small, factor, power : float
+        For budgets below `factor` times the hidden units to the `power`.
+    large : float
+        For larger budgets.
+    """
+
+    softmax: float = 0.001
+    softmax_rms: float = 85.0
+    small: float = 2.0
+    factor: float = 6.0
+    power: float = 0.536
+    large: float = 0.005
+
+
+STEPS = StepProfile()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +107,11 @@ class AcceleratedIHT(SequentialMethod):
         # Random gates see the inputs beside the constant one, so theirs must stay as they are.
         if problem.loss != "softmax" or self.convex:
             return 1.0
-        return problem.input_scale(_MNIST_RMS)
+        return problem.input_scale(STEPS.softmax_rms)
 
     def _length(self, problem: Problem, nnz: int, hidden: int) -> float:
         if self.step is not None:
             return self.step
         if problem.loss == "softmax":
-            return 0.001
-        return 2.0 if nnz < 6 * hidden**0.536 else 0.005
+            return STEPS.softmax
+        return STEPS.small if nnz < STEPS.factor * hidden**STEPS.power else STEPS.large

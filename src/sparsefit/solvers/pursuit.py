@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -9,9 +11,29 @@ from sparsefit.core.hard_threshold import StreamingTopK
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import BlockModel, SupportMatrix
 
-# What is left to gain is then below 1e-12 of the loss; and where there are more iterations to go,
-# the support is so near to a dependent one that a search has no use for its exact fit.
-_TOLERANCE, _MAX_ITER = 1e-6, 100
+
+@dataclass(frozen=True)
+class ConjugateGradientsProfile:
+    """When conjugate gradients have solved a least-squares problem.
+
+    Attributes
+    ----------
+    tolerance : float
+        Of the inner products of columns of norm 1 with the residual, relative to its norm: what is
+        left to gain is then below its square, 1e-12 of the loss.
+    max_iter : int
+        Where there are more iterations to go, the support is so near to a dependent one that a
+        search has no use for its exact fit. Not tuned.
+    roundings : float
+        Machine precisions of targets and outputs together that count as zero. Not tuned.
+    """
+
+    tolerance: float = 1e-6
+    max_iter: int = 100
+    roundings: float = 10.0
+
+
+CONJUGATE_GRADIENTS = ConjugateGradientsProfile()
 
 
 def best_atoms(model: BlockModel, coef: SparseVector, residual: Tensor, count: int) -> Tensor:
@@ -97,10 +119,11 @@ def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Ten
     gradient = scale * gradient
     direction, slope = gradient, gradient.square().sum()
     error = (y - z).norm()
-    rounding = 10 * torch.finfo(y.dtype).eps * (y.norm() + z.norm())
-    for _ in range(_MAX_ITER):
+    how = CONJUGATE_GRADIENTS
+    rounding = how.roundings * torch.finfo(y.dtype).eps * (y.norm() + z.norm())
+    for _ in range(how.max_iter):
         # With columns of norm 1, their inner products with the residual are at most its norm.
-        if bool(slope.sqrt() <= _TOLERANCE * error + rounding):
+        if bool(slope.sqrt() <= how.tolerance * error + rounding):
             break
         image, curved = columns.both(scale * direction, lambda outputs, rows: outputs)
         length = slope / image.square().sum()
