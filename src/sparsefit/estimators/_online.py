@@ -19,7 +19,7 @@ from sparsefit.gauss_newton.sparse_net import SparseNet
 # What rows say is kept as a matrix of so many rows and columns at most.
 MOST_WEIGHTS = 1000
 # Of many rows, so many say it for all.
-_MOST_ROWS = 20_000
+MOST_ROWS = 20_000
 _STEPS = 20
 
 
@@ -91,6 +91,6 @@ class Online:
 
 
 def _information(net: SparseNet, problem: Problem, setting: Setting, total: float) -> Tensor:
-    rows, y, datafit = as_rows(problem, setting, most=_MOST_ROWS)
+    rows, y, datafit = as_rows(problem, setting, most=MOST_ROWS)
     gram, _, _ = net.normal_equations(rows, y, datafit)
     return gram * (total / rows.n)
