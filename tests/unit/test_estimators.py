@@ -1,6 +1,8 @@
 """What the estimators promise beyond scikit-learn's own checks."""
 
+import copy
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -17,10 +19,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.estimators._merge import merge_rows
+from sparsefit.estimators._profiles import Folds
 from sparsefit.methods.fisher_gmp import FisherPruning
 from sparsefit.methods.splice import Splice
 from sparsefit.predictor import Predictor
 
+NAN = float("nan")
 QUICK = {"hidden_layer_sizes": (8,), "random_state": 0}
 REGRESSOR = SparseMLPRegressor(
     **QUICK, nnz=20, folds=0, method=Splice(restarts=0, cycles=1, start_steps=200)
@@ -97,8 +101,8 @@ def test_frames_sparse_matrices_pickles_and_orders_of_rows_give_one_answer(estim
     frame = pd.DataFrame(X, columns=list("abcdef"))
     np.testing.assert_array_equal(estimator.fit(frame, y).predict(frame), expected)
     assert [column.name for column in estimator.predictor_.columns] == list("abcdef")
-    copy = pickle.loads(pickle.dumps(estimator))
-    np.testing.assert_array_equal(copy.predict(frame), expected)
+    loaded = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(loaded.predict(frame), expected)
     order = np.random.default_rng(1).permutation(len(X))
     shuffled = estimator.fit(sparse.csr_array(X[order]), y[order])
     np.testing.assert_array_equal(shuffled.predict(sparse.csr_array(X)), expected)
@@ -141,24 +145,107 @@ def test_a_fitted_model_is_saved_and_read_as_it_was(tmp_path):
     np.testing.assert_array_equal(loaded.outputs(X)[:, 0], model.predict(X))
 
 
+SWITCHES = ("skip", "fit_intercept", "standardize")
+WRONG_VALUES = [
+    *(("hidden_layer_sizes", value) for value in
+      (0, -1, 2.5, True, (), (3, 0), (3, 4), (3, 3.0), (3, True), "8", None, [[3], [3]], 2**31)),
+    *(("nnz", value) for value in (0, -3, 1.5, 0.0, NAN, np.inf, True, "many", None, [5])),
+    *(("method", value) for value in (None, 3, True, Splice, ["splice"])),
+    *(("loss", value) for value in ("l1", "squared", None, True, ["huber"])),
+    *(("alpha", value) for value in (-1, -1e-9, NAN, np.inf, False, "none", None, [0.1])),
+    *((name, value) for name in SWITCHES for value in (2, 0, 1.0, "maybe", None, NAN)),
+    *(("folds", value) for value in (1, -1, 2.0, NAN, True, "all", None)),
+    *(("random_state", value) for value in (-1, 2**32, 0.5, True, NAN, "seed")),
+    *(("device", value) for value in ("gpu", "cuda:7", "cuda:x", "", 0, None, True)),
+    *(("verbose", value) for value in (3, 1.0, "yes", None, NAN)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("estimator", BOTH, ids=["regressor", "classifier"])
+@pytest.mark.parametrize(("name", "value"), WRONG_VALUES, ids=repr)
+def test_a_wrong_value_is_refused_in_one_sentence_that_names_parameter_and_value(
+    estimator, name, value
+):
+    X, y = planted(30)
+    model = clone(estimator).set_params(**{name: value})
+    with pytest.raises(ValueError, match=rf"^{name} must be .*, got {re.escape(repr(value))}$") as info:
+        model.fit(X, y > 3)
+    assert isinstance(info.value, SparsefitError)
+    for call in (lambda: model.partial_fit(X, y > 3), lambda: model.path(X, y > 3, [3])):
+        with pytest.raises(ValueError, match=f"^{name} must be "):
+            call()
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("estimator", "changes", "message"),
     [
-        ({"nnz": 0}, r"nnz must be an integer >= 1, a fraction in \(0, 1\] or 'auto', got 0"),
-        ({"nnz": 1.5}, "nnz must be .*, got 1.5"),
-        ({"nnz": "many"}, "nnz must be .*, got 'many'"),
-        ({"loss": "l1"}, "loss must be 'auto' or 'squared_error' or 'huber', got 'l1'"),
-        ({"alpha": -1}, "alpha must be 'auto' or a number >= 0, got -1"),
-        ({"folds": 1}, "folds must be 'auto', 0 or an integer >= 2, got 1"),
-        ({"hidden_layer_sizes": (3, 4)}, r"hidden_layer_sizes must be .*, got \(3, 4\)"),
-        ({"method": "splic"}, "splice"),
+        (REGRESSOR, {"nnz": 0}, "an integer >= 1, a fraction in (0, 1] or 'auto', got 0"),
+        (REGRESSOR, {"loss": "log_loss"}, "'auto' or 'squared_error' or 'huber', got 'log_loss'"),
+        (CLASSIFIER, {"loss": "huber"}, "'auto' or 'log_loss' or 'squared_error', got 'huber'"),
+        (REGRESSOR, {"alpha": -1}, "'auto' or a number >= 0, got -1"),
+        (REGRESSOR, {"folds": 1}, "'auto', 0 or an integer >= 2, got 1"),
+        (REGRESSOR, {"device": "gpu"}, "cpu, cuda, cuda:N or mps, got 'gpu'"),
+        (REGRESSOR, {"verbose": 3}, "True, False or a function of a share and a text, got 3"),
     ],
 )
-def test_a_wrong_parameter_is_named_with_its_value(changes, message):
-    X, y = planted(50)
-    with pytest.raises(SparsefitError, match=message):
-        SparseMLPRegressor(**{**QUICK, **changes}).fit(X, y)
-    assert issubclass(ParameterError, ValueError)
+def test_the_sentence_says_what_is_allowed(estimator, changes, message):
+    [name] = changes
+    with pytest.raises(ValueError, match=f"^{name} must be {re.escape(message)}$"):
+        clone(estimator).set_params(**changes).fit(*planted(30))
+
+
+@pytest.mark.parametrize("name", ["splic", "missing.py"])
+def test_an_unknown_method_is_named_with_the_nearest(name):
+    with pytest.raises(ParameterError, match=name) as info:
+        clone(REGRESSOR).set_params(method=name).fit(*planted(30))
+    assert ("'splice'" in str(info.value)) == (name == "splic")
+
+
+@pytest.mark.parametrize("budgets", [[], "auto", 5, [3, 0], [3, True], [0.5, NAN], None])
+def test_budgets_of_a_path_are_checked_like_nnz(budgets):
+    with pytest.raises(ParameterError, match="^budgets must be integers >= 1 or fractions"):
+        REGRESSOR.path(*planted(30), budgets)
+
+
+def test_numbers_and_switches_of_numpy_are_as_good_as_those_of_python():
+    X, y = planted(60)
+    model = clone(REGRESSOR).set_params(skip=False, nnz=9, alpha=0.5, folds=2)
+    of_numpy = clone(REGRESSOR).set_params(
+        hidden_layer_sizes=np.array([8]), skip=np.bool_(False), fit_intercept=np.bool_(True),
+        standardize=np.bool_(True), nnz=np.int64(9), alpha=np.float32(0.5), folds=np.int64(2),
+        random_state=np.int64(0), verbose=np.bool_(False),
+    )  # fmt: skip
+    expected = model.fit(X, y).predict(X)
+    np.testing.assert_array_equal(of_numpy.fit(X, y).predict(X), expected)
+
+
+def test_every_parameter_has_a_rule_that_allows_its_default():
+    for kind in (SparseMLPRegressor, SparseMLPClassifier):
+        model = kind()
+        assert set(model._parameter_constraints) == set(model.get_params())
+        assert {name for name, _ in WRONG_VALUES} == set(model.get_params())
+        model._validate_params()
+
+
+def test_the_two_estimators_describe_what_they_share_in_the_same_words():
+    def described(kind):
+        text = kind.__doc__.split("Parameters\n")[1].split("Attributes\n")[0]
+        entries = re.split(r"\n    (?=\w+ : )", text)
+        return {entry.split(" : ")[0].strip(): entry.strip() for entry in entries[1:]}
+
+    first, second = described(SparseMLPRegressor), described(SparseMLPClassifier)
+    assert set(first) == set(second) == set(REGRESSOR.get_params())
+    assert {name for name in first if first[name] != second[name]} == {"loss"}
+
+
+def test_a_random_state_gives_one_number_a_fit():
+    X, y = planted(60)
+    random, expected = np.random.RandomState(5), np.random.RandomState(5)
+    model = clone(REGRESSOR).set_params(random_state=random)
+    for call in (model.fit, model.partial_fit, model.fit):
+        call(X, y)
+        expected.randint(2**31 - 1)
+        assert random.get_state()[2] == expected.get_state()[2]
 
 
 def test_a_method_that_takes_no_weights_says_which_do():
@@ -170,7 +257,7 @@ def test_a_method_that_takes_no_weights_says_which_do():
 
 def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
     monkeypatch.setattr("sparsefit.estimators._search._MOST_SEARCHED", 200)
-    monkeypatch.setattr("sparsefit.estimators._base._MOST_VALIDATED", 300)
+    monkeypatch.setattr("sparsefit.estimators._base.FOLDS", Folds(most_rows=300))
     X, y = planted(2000, noise=1.0)
     rows = []
 
@@ -275,6 +362,45 @@ def test_partial_fit_says_what_it_cannot_change():
     deep.partial_fit(X, y)
     with pytest.raises(SparsefitError, match=r"partial_fit cannot change .* later hidden layer"):
         deep.partial_fit(X, y)
+
+
+def test_a_pickle_is_as_small_as_what_it_predicts_with_and_holds_no_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 40))
+    y = np.maximum(X @ rng.normal(size=(40, 30)), 0).sum(axis=1)
+    model = SparseMLPRegressor((100,), nnz=599, random_state=0, method=FisherPruning(epochs=3))
+    model.set_params(folds=0).fit(X, y)
+    assert model.n_nonzero_ > 500
+    model.predictor_.save(tmp_path / "model")
+    # Names, scales and the network in the words of pickle, but neither rows nor p x p numbers.
+    assert len(pickle.dumps(model)) < 3 * (tmp_path / "model").stat().st_size
+
+
+@pytest.mark.parametrize("estimator", BOTH, ids=["regressor", "classifier"])
+def test_a_saved_model_goes_on_if_it_was_fitted_in_parts_and_says_so_if_not(estimator):
+    X, y = planted(200)
+    y = y if estimator is REGRESSOR else np.digitize(y, [1, 3])
+    first, rest = (X[:100], y[:100]), (X[100:], y[100:])
+    fitted, in_parts = clone(estimator).fit(*first), clone(estimator).partial_fit(*first)
+    loaded, going_on = (pickle.loads(pickle.dumps(model)) for model in (fitted, in_parts))
+    expected = fitted.partial_fit(*rest).predict(X)
+    np.testing.assert_array_equal(going_on.partial_fit(*rest).predict(X), expected)
+    with pytest.raises(SparsefitError, match="partial_fit needs the rows of the first fit") as info:
+        loaded.partial_fit(*rest)
+    assert str(info.value).count(".") == 0
+    twice = pickle.loads(pickle.dumps(fitted)).partial_fit(*rest).predict(X)
+    np.testing.assert_array_equal(twice, fitted.partial_fit(*rest).predict(X))
+
+
+def test_copies_of_a_fitted_model_go_on_alone():
+    X, y = planted(200)
+    model = clone(REGRESSOR).fit(X[:100], y[:100])
+    for copied in (copy.copy(model), copy.deepcopy(model)):
+        before = model.predict(X)
+        expected = clone(REGRESSOR).fit(X[:100], y[:100]).partial_fit(X[100:], y[100:])
+        copied.partial_fit(X[100:], y[100:])
+        np.testing.assert_array_equal(copied.predict(X), expected.predict(X))
+        np.testing.assert_array_equal(model.predict(X), before)
 
 
 def test_huber_finds_the_function_behind_outliers_that_hide_it_from_least_squares():

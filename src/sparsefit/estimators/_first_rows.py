@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
-from sparsefit.estimators._online import Online
+from sparsefit.estimators._online import MOST_ROWS, Online
+
+
+class Sample(NamedTuple):
+    """Rows as they are fitted.
+
+    Attributes
+    ----------
+    problem : Problem
+        Scaled, and without repetitions.
+    total : float
+        Sum of the weights of the rows, as they were given.
+    """
+
+    problem: Problem
+    total: float
+
+    def drawn(self, seed: int) -> Sample:
+        """Return at most `MOST_ROWS` of the rows, drawn at random, that stand for all."""
+        return self._replace(problem=self.problem.sample(MOST_ROWS, seed))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,31 +41,37 @@ class FittedRows:
     Attributes
     ----------
     network : Network
-    problem : Problem
+    sample : Sample
         The rows of the fit, or a draw of them.
     setting : Setting
-    total : float
-        Sum of the weights of all rows of the fit.
     free_constant : bool
         See `Online.start`.
     """
 
     network: Network
-    problem: Problem
+    sample: Sample
     setting: Setting
-    total: float
     free_constant: bool
 
-    def update(self, problem: Problem, setting: Setting, total: float) -> Online:
-        """Return the state after more rows; see `Online.update`."""
+    def start(self) -> Online:
+        """Return the state after the fit.
+
+        Raises
+        ------
+        SparsefitError
+            If `partial_fit` cannot change the network.
+        """
         try:
-            state = Online.start(
-                self.network, self.problem, self.setting, total=self.total,
+            return Online.start(
+                self.network, self.sample.problem, self.setting, total=self.sample.total,
                 free_constant=self.free_constant,
             )  # fmt: skip
         except SparsefitError as error:
             raise SparsefitError(f"partial_fit cannot change this network: {error}") from None
-        return state.update(problem, setting, total)
+
+    def update(self, problem: Problem, setting: Setting, total: float) -> Online:
+        """Return the state after more rows; see `Online.update`."""
+        return self.start().update(problem, setting, total)
 
     def __deepcopy__(self, memo: Any) -> FittedRows:
         return self

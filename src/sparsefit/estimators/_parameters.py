@@ -169,7 +169,7 @@ def layer_sizes(value: Any) -> list[int]:
     sizes = [value] if isinstance(value, Integral) else list(value)
     for size in sizes or [0]:
         is_integer = isinstance(size, Integral) and not isinstance(size, bool)
-        if not (is_integer and 1 <= size <= _MOST_UNITS and size == sizes[0]):
+        if not (is_integer and 1 <= int(size) <= _MOST_UNITS and size == sizes[0]):
             raise _RULES["hidden_layer_sizes"].error("hidden_layer_sizes", value)
     return [int(size) for size in sizes]
 
@@ -179,9 +179,8 @@ def check_budgets(budgets: Any) -> Sequence[int | float]:
 
     Examples
     --------
-    >>> check_budgets(range(1, 3)), check_budgets([])
-    Traceback (most recent call last):
-    sparsefit.core.errors.ParameterError: budgets must be integers >= 1 or fractions in (0, 1], got []
+    >>> check_budgets(range(1, 3))
+    [1, 2]
     """
     is_text = isinstance(budgets, str)
     if is_text or not make_constraint("array-like").is_satisfied_by(budgets) or not len(budgets):

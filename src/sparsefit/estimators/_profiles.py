@@ -49,9 +49,9 @@ class LargestBudget:
     least : int
         Considered however few rows there are: validation says how many of them help. Not tuned.
     most : int
-        Validation fits as many networks as there are sizes below, and each step of their Gauss-Newton
-        solver costs the cube of the size. ``benchmarks/tables.py``: digits, which takes all 500, is
-        within a standard error of the dense network.
+        Validation fits a network of every size below, and each step of its Gauss-Newton solver
+        costs the cube of the size. ``benchmarks/tables.py``: digits, which takes all 500, is within
+        a standard error of the dense network.
     """
 
     targets_a_weight: int = 8

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+from sparsefit.predictor import Column
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,13 @@ class InputScale:
         if not self.mean.any() and (self.scale == 1).all():
             return X
         return ((X - self.mean) / self.scale).astype(X.dtype, copy=False)
+
+    def columns(self, names: Iterable[str]) -> tuple[Column, ...]:
+        """Return the inputs as a `Predictor` reads them, by their names."""
+        return tuple(
+            Column(name=str(name), mean=float(mean), scale=float(scale))
+            for name, mean, scale in zip(names, self.mean, self.scale, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
