@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -69,9 +68,7 @@ _RULES = {
     ),
     "nnz": Rule([_POSITIVE, _FRACTION, _AUTO], "an integer >= 1, a fraction in (0, 1] or 'auto'"),
     "method": Rule([str, Method], "the name or an instance of a method"),
-    "alpha": Rule(
-        [_AUTO, Interval(Real, 0, sys.float_info.max, closed="both")], "'auto' or a number >= 0"
-    ),
+    "alpha": Rule([_AUTO, Interval(Real, 0, None, closed="left")], "'auto' or a number >= 0"),
     "skip": _SWITCH,
     "fit_intercept": _SWITCH,
     "standardize": _SWITCH,
