@@ -1,5 +1,6 @@
 """What the estimators promise beyond scikit-learn's own checks."""
 
+import copy
 import pickle
 import warnings
 
@@ -17,6 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.estimators._merge import merge_rows
+from sparsefit.estimators._profiles import Folds
 from sparsefit.estimators._search import SearchProfile
 from sparsefit.methods.fisher_gmp import FisherPruning
 from sparsefit.methods.splice import Splice
@@ -98,8 +100,8 @@ def test_frames_sparse_matrices_pickles_and_orders_of_rows_give_one_answer(estim
     frame = pd.DataFrame(X, columns=list("abcdef"))
     np.testing.assert_array_equal(estimator.fit(frame, y).predict(frame), expected)
     assert [column.name for column in estimator.predictor_.columns] == list("abcdef")
-    copy = pickle.loads(pickle.dumps(estimator))
-    np.testing.assert_array_equal(copy.predict(frame), expected)
+    loaded = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(loaded.predict(frame), expected)
     order = np.random.default_rng(1).permutation(len(X))
     shuffled = estimator.fit(sparse.csr_array(X[order]), y[order])
     np.testing.assert_array_equal(shuffled.predict(sparse.csr_array(X)), expected)
@@ -142,26 +144,6 @@ def test_a_fitted_model_is_saved_and_read_as_it_was(tmp_path):
     np.testing.assert_array_equal(loaded.outputs(X)[:, 0], model.predict(X))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"nnz": 0}, r"nnz must be an integer >= 1, a fraction in \(0, 1\] or 'auto', got 0"),
-        ({"nnz": 1.5}, "nnz must be .*, got 1.5"),
-        ({"nnz": "many"}, "nnz must be .*, got 'many'"),
-        ({"loss": "l1"}, "loss must be 'auto' or 'squared_error' or 'huber', got 'l1'"),
-        ({"alpha": -1}, "alpha must be 'auto' or a number >= 0, got -1"),
-        ({"folds": 1}, "folds must be 'auto', 0 or an integer >= 2, got 1"),
-        ({"hidden_layer_sizes": (3, 4)}, r"hidden_layer_sizes must be .*, got \(3, 4\)"),
-        ({"method": "splic"}, "splice"),
-    ],
-)
-def test_a_wrong_parameter_is_named_with_its_value(changes, message):
-    X, y = planted(50)
-    with pytest.raises(SparsefitError, match=message):
-        SparseMLPRegressor(**{**QUICK, **changes}).fit(X, y)
-    assert issubclass(ParameterError, ValueError)
-
-
 def test_a_method_that_takes_no_weights_says_which_do():
     X, y = planted(50)
     model = SparseMLPRegressor(**QUICK, method="aiht", folds=0, skip=False)
@@ -171,7 +153,7 @@ def test_a_method_that_takes_no_weights_says_which_do():
 
 def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
     monkeypatch.setattr("sparsefit.estimators._search.SEARCH", SearchProfile(most_rows=200))
-    monkeypatch.setattr("sparsefit.estimators._base._MOST_VALIDATED", 300)
+    monkeypatch.setattr("sparsefit.estimators._base.FOLDS", Folds(most_rows=300))
     X, y = planted(2000, noise=1.0)
     rows = []
 
@@ -276,6 +258,45 @@ def test_partial_fit_says_what_it_cannot_change():
     deep.partial_fit(X, y)
     with pytest.raises(SparsefitError, match=r"partial_fit cannot change .* later hidden layer"):
         deep.partial_fit(X, y)
+
+
+def test_a_pickle_is_as_small_as_what_it_predicts_with_and_holds_no_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 40))
+    y = np.maximum(X @ rng.normal(size=(40, 30)), 0).sum(axis=1)
+    model = SparseMLPRegressor((100,), nnz=599, random_state=0, method=FisherPruning(epochs=3))
+    model.set_params(folds=0).fit(X, y)
+    assert model.n_nonzero_ > 500
+    model.predictor_.save(tmp_path / "model")
+    # Names, scales and the network in the words of pickle, but neither rows nor p x p numbers.
+    assert len(pickle.dumps(model)) < 3 * (tmp_path / "model").stat().st_size
+
+
+@pytest.mark.parametrize("estimator", BOTH, ids=["regressor", "classifier"])
+def test_a_saved_model_goes_on_if_it_was_fitted_in_parts_and_says_so_if_not(estimator):
+    X, y = planted(200)
+    y = y if estimator is REGRESSOR else np.digitize(y, [1, 3])
+    first, rest = (X[:100], y[:100]), (X[100:], y[100:])
+    fitted, in_parts = clone(estimator).fit(*first), clone(estimator).partial_fit(*first)
+    loaded, going_on = (pickle.loads(pickle.dumps(model)) for model in (fitted, in_parts))
+    expected = fitted.partial_fit(*rest).predict(X)
+    np.testing.assert_array_equal(going_on.partial_fit(*rest).predict(X), expected)
+    with pytest.raises(SparsefitError, match="partial_fit needs the rows of the first fit") as info:
+        loaded.partial_fit(*rest)
+    assert str(info.value).count(".") == 0
+    twice = pickle.loads(pickle.dumps(fitted)).partial_fit(*rest).predict(X)
+    np.testing.assert_array_equal(twice, fitted.partial_fit(*rest).predict(X))
+
+
+def test_copies_of_a_fitted_model_go_on_alone():
+    X, y = planted(200)
+    model = clone(REGRESSOR).fit(X[:100], y[:100])
+    for copied in (copy.copy(model), copy.deepcopy(model)):
+        before = model.predict(X)
+        expected = clone(REGRESSOR).fit(X[:100], y[:100]).partial_fit(X[100:], y[100:])
+        copied.partial_fit(X[100:], y[100:])
+        np.testing.assert_array_equal(copied.predict(X), expected.predict(X))
+        np.testing.assert_array_equal(model.predict(X), before)
 
 
 def test_huber_finds_the_function_behind_outliers_that_hide_it_from_least_squares():

@@ -56,6 +56,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise one sentence in place of printing the usage."""
+        # argparse takes any ValueError of a converter for one without a message.
+        cause = getattr(sys.exc_info()[1], "__context__", None)
+        if isinstance(cause, OptionError):
+            raise cause
         message = re.sub(r"^argument ", "", message)
         raise SparsefitError(
             message.replace(": ignored explicit argument", " is a switch and takes no value, got")

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 from sparsefit.core.errors import OptionError
 
+# What a device may be, as it follows "must be".
+DEVICES = "cpu, cuda, cuda:N or mps"
+
 
 def check_device(device: str) -> None:
     """Raise `OptionError` unless torch can compute on `device`; torch is loaded only if asked.
@@ -20,7 +23,7 @@ def check_device(device: str) -> None:
         return
     kind, _, number = device.partition(":")
     if not re.fullmatch(r"cuda(:\d+)?|mps", device):
-        raise OptionError("device", device, "cpu, cuda, cuda:N or mps")
+        raise OptionError("device", device, DEVICES)
     import torch
 
     if kind == "mps" and not torch.backends.mps.is_available():

@@ -29,7 +29,7 @@ class ParameterError(SparsefitError, ValueError):
     """
 
 
-class OptionError(SparsefitError):
+class OptionError(ParameterError):
     """A named option has a value that is not allowed.
 
     Parameters

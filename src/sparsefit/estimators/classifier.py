@@ -14,7 +14,9 @@ from sparsefit.core.errors import ParameterError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.estimators._base import SparseMLP
+from sparsefit.estimators._first_rows import Sample
 from sparsefit.estimators._merge import merge_rows
+from sparsefit.predictor import Predictor
 
 
 class SparseMLPClassifier(ClassifierMixin, SparseMLP):
@@ -124,29 +126,37 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         SparsefitError
             If the network has more than 1000 weights, or biases in a later hidden layer.
         """
+        self._validate_params()
         if hasattr(self, "predictor_"):
-            return self._update(self._problem(X, y, sample_weight, first=False))
-        return self._fit(self._problem(X, y, sample_weight, classes=classes))
+            return self._update(self._sample(X, y, sample_weight, first=False))
+        return self._begin(self._sample(X, y, sample_weight, classes=classes))
 
-    def _problem(
+    def _sample(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool = True, classes: Any = None
-    ) -> Problem:
-        X, y, weight = self._checked(X, y, sample_weight, first=first)
+    ) -> Sample:
+        X, y, weight, total = self._checked(X, y, sample_weight, first=first)
         y = column_or_1d(y, warn=True)
         if first:
             check_classification_targets(y)
             self.classes_ = np.unique(y if classes is None else classes)
-        n_classes = len(self.classes_)
-        if n_classes < 2:
+        self._check_labels(y)
+        X, number, weight = merge_rows(X, np.searchsorted(self.classes_, y), weight)
+        X = self._scaled(X, weight, first=first)
+        return Sample(self._problem(X, number, weight), total)
+
+    def _check_labels(self, y: np.ndarray) -> None:
+        if len(self.classes_) < 2:
             raise ParameterError(
                 f"y must have at least 2 classes, got one class: {self.classes_.tolist()[0]!r}"
             )
         if not np.isin(y, self.classes_).all():
             strange = y[~np.isin(y, self.classes_)].tolist()[0]
             raise ParameterError(f"y must hold the labels in classes_ only, got {strange!r}")
-        X, number, weight = merge_rows(X, np.searchsorted(self.classes_, y), weight)
-        X = self._standardized(X, weight, first=first)
-        if self._problem_loss() == "squared":
+
+    def _problem(self, X: np.ndarray, number: np.ndarray, weight: np.ndarray | None) -> Problem:
+        """Return the problem of rows that are of the class of that number, (n,)."""
+        n_classes = len(self.classes_)
+        if self._problem_loss == "squared":
             scores = np.eye(n_classes)[number] if n_classes > 2 else 2.0 * number[:, None] - 1
             return Problem(X, scores, sample_weight=weight)
         if n_classes == 2:
@@ -154,16 +164,16 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
             return Problem(X, labels, loss="logistic", sample_weight=weight)
         return Problem(X, number, loss="softmax", n_classes=n_classes, sample_weight=weight)
 
-    def _set_network(self, network: Network) -> None:
+    def _make_predictor(self, network: Network) -> Predictor:
         classes = tuple(str(label) for label in self.classes_)
-        self._set_predictor(network, ("y",), classes=classes)
+        return Predictor(network=network, columns=self._columns, targets=("y",), classes=classes)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores, (n,) with two classes and (n, n_classes) with more."""
         scores = self._outputs(X)
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
-    @available_if(lambda self: self._problem_loss() != "squared")
+    @available_if(lambda self: self.loss != "squared_error")
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities, (n, n_classes); not for the squared error."""
         outputs = self._outputs(X)

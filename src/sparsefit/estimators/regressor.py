@@ -11,7 +11,10 @@ from sparsefit.core.errors import ParameterError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.estimators._base import SparseMLP
+from sparsefit.estimators._first_rows import Sample
 from sparsefit.estimators._merge import merge_rows
+from sparsefit.estimators._scaling import TargetScale
+from sparsefit.predictor import Predictor
 
 
 class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
@@ -96,9 +99,9 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
 
     _losses = {"auto": "squared", "squared_error": "squared", "huber": "huber"}  # noqa: RUF012
     _frees_constant = True
-    # Of the targets of the first rows.
-    _means: np.ndarray
-    _spread: float
+    # Of the first rows.
+    _target_scale: TargetScale
+    _has_columns: bool
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SparseMLPRegressor:
         """Fit the network or, if it is fitted, change its weights for more rows.
@@ -117,54 +120,42 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         SparsefitError
             If the network has more than 1000 weights, or biases in a later hidden layer.
         """
-        if not hasattr(self, "predictor_"):
-            return self.fit(X, y, sample_weight)
-        return self._update(self._problem(X, y, sample_weight, first=False))
+        self._validate_params()
+        is_first = not hasattr(self, "predictor_")
+        sample = self._sample(X, y, sample_weight, first=is_first)
+        return self._begin(sample) if is_first else self._update(sample)
 
-    def _problem(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Problem:
-        X, y, weight = self._checked(
+    def _sample(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Sample:
+        X, y, weight, total = self._checked(
             X, y, sample_weight, first=first, multi_output=True, y_numeric=True
         )
         Y = y.reshape(len(y), -1).astype(np.float64)
-        if not first and Y.shape[1] != len(self._means):
-            raise ParameterError(f"y must have {len(self._means)} columns, got {Y.shape[1]}")
+        if not first and Y.shape[1] != self._n_targets:
+            raise ParameterError(f"y must have {self._n_targets} columns, got {Y.shape[1]}")
         X, Y, weight = merge_rows(X, Y, weight)
-        loss = self._problem_loss()
+        loss = self._problem_loss
         if first:
-            self._is_column = y.ndim > 1
-            self._set_scale(Y, weight, is_robust=loss == "huber")
-        Y = (Y - self._means) / self._spread
-        X = self._standardized(X, weight, first=first)
-        return Problem(X, Y, loss=loss, sample_weight=weight)
+            self._has_columns = y.ndim > 1
+            self._target_scale = TargetScale.of(
+                Y, weight, is_centred=self.fit_intercept, is_robust=loss == "huber"
+            )
+        X, Y = self._scaled(X, weight, first=first), self._target_scale.apply(Y)
+        return Sample(Problem(X, Y, loss=loss, sample_weight=weight), total)
 
-    def _set_scale(self, Y: np.ndarray, weight: np.ndarray | None, *, is_robust: bool) -> None:
-        """Set what is subtracted from the targets, and what all of them are divided by."""
-        means = (_median if is_robust else _mean)(Y, weight)
-        self._means = means if self.fit_intercept else np.zeros_like(means)
-        away = Y - self._means
-        spread = _median(abs(away), weight) if is_robust else np.sqrt(_mean(away**2, weight))
-        self._spread = float(np.sqrt(np.square(spread).mean())) or 1.0
+    @property
+    def _n_targets(self) -> int:
+        return len(self._target_scale.means)
 
-    def _set_network(self, network: Network) -> None:
-        targets = tuple(f"y{at}" for at in range(len(self._means)))
+    def _make_predictor(self, network: Network) -> Predictor:
+        means, spread = self._target_scale.means, self._target_scale.spread
         network, bias = network.without_output_bias()
-        intercepts = tuple((self._means + self._spread * bias).tolist())
-        self._set_predictor(network.times(self._spread), targets, intercepts=intercepts)
+        return Predictor(
+            network=network.times(spread), columns=self._columns,
+            targets=tuple(f"y{at}" for at in range(self._n_targets)),
+            intercepts=tuple((means + spread * bias).tolist()),
+        )  # fmt: skip
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predicted values, (n,) or, for several targets, (n, k)."""
         values = self._outputs(X)
-        return values if self._is_column else values[:, 0]
-
-
-def _mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    return np.asarray(np.average(values, axis=0, weights=weight))
-
-
-def _median(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Return, for each column, the least value that at least half the weight is not above."""
-    weight = np.ones(len(values)) if weight is None else weight
-    order = np.argsort(values, axis=0)
-    below = np.cumsum(weight[order], axis=0)
-    half = (below >= below[-1] / 2).argmax(axis=0)
-    return np.take_along_axis(values, np.take_along_axis(order, half[None], axis=0), axis=0)[0]
+        return values if self._has_columns else values[:, 0]

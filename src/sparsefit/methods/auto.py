@@ -19,6 +19,70 @@ if TYPE_CHECKING:
     from sparsefit.core.setting import Setting
 
 
+@dataclass(frozen=True)
+class Quick:
+    """What is spent on a network that is validated, and mended by Gauss-Newton, afterwards.
+
+    Attributes
+    ----------
+    cycles : int
+        Of growing and pruning in splice, without restarts. Not tuned.
+    steps, steps_huber : int
+        Optimiser steps of fisher-gmp, about; outliers make for noisy steps, so their loss takes
+        more. Not tuned.
+    least_epochs : int
+        However many rows there are, each is seen so often. Not tuned.
+    """
+
+    cycles: int = 5
+    steps: int = 600
+    steps_huber: int = 1200
+    least_epochs: int = 20
+
+    def splice(self) -> Splice:
+        """Return splice as it is then used."""
+        return Splice(restarts=0, cycles=self.cycles)
+
+    def fisher_pruning(self, problem: Problem) -> FisherPruning:
+        """Return fisher-gmp as it is then used."""
+        batch = FisherPruning().batch_size
+        steps = self.steps_huber if problem.loss == "huber" else self.steps
+        epochs = steps * batch // max(len(problem.X), batch)
+        return FisherPruning(epochs=max(self.least_epochs, epochs))
+
+
+QUICK = Quick()
+
+
+def suited_method(
+    problem: Problem, *, small: bool = True, quick: bool = False
+) -> Splice | FisherPruning:
+    """Return the method that suits a problem: splice for squared errors, else fisher-gmp.
+
+    Both take any number of layers, with or without biases.
+
+    Parameters
+    ----------
+    problem : Problem
+    small : bool, default True
+        The budget is one that splice, whose cost grows with the cube of it, can be asked for.
+    quick : bool, default False
+        The result is validated and mended anyway, so less is spent on it; see `Quick`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> problem = Problem(np.ones((300, 2)), np.ones((300, 1)))
+    >>> suited_method(problem).name, suited_method(problem, small=False).name
+    ('splice', 'fisher-gmp')
+    >>> suited_method(problem, quick=True).cycles
+    5
+    """
+    if problem.loss == "squared" and small:
+        return QUICK.splice() if quick else Splice()
+    return QUICK.fisher_pruning(problem) if quick else FisherPruning()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Auto(Method):
     """Pick by the task: splice for the squared loss and small budgets, fisher-gmp for the rest.
@@ -71,29 +135,36 @@ class Auto(Method):
     def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
         """Fit one budget with the method that suits it."""
         assert isinstance(problem, Problem)
-        method: Splice | FisherPruning = Splice()
-        now, picked = setting, "splice"
-        if problem.loss != "squared" or nnz > self.small:
-            method, now = self._classifier(problem, nnz, setting)
-            picked = "fisher-gmp --polish" if method.polish else "fisher-gmp"
+        method, how, now = suited_method(problem, small=nnz <= self.small), "", setting
+        if self._may_polish(problem, nnz, setting):
+            polished, now = FisherPruning(polish=True), setting.part(0.45, 1.0)
+            if self._is_better_with_polish(polished, problem, nnz, setting.part(0.0, 0.45)):
+                method, how = polished, " --polish"
         now = method.prepare(problem, now)
         fit = method.fit(problem, nnz, now)
-        return replace(fit, info={**fit.info, "picked": picked, "dtype": now.dtype})
+        info = {**fit.info, "picked": method.name + how, "dtype": now.dtype}
+        return replace(fit, info=info)
 
-    def _classifier(
-        self, problem: Problem, nnz: int, setting: Setting
-    ) -> tuple[FisherPruning, Setting]:
-        """Return fisher-gmp, polished if held-out rows say so, and how far it has come."""
-        plain, polished = FisherPruning(), FisherPruning(polish=True)
-        n_held = round(self.held_out * len(problem.X))
+    def _may_polish(self, problem: Problem, nnz: int, setting: Setting) -> bool:
         is_small = problem.loss != "squared" and nnz <= self.polish_up_to
-        if not is_small or gauss_newton.Polish().obstacle(nnz, setting) or not n_held:
-            return plain, setting
+        return (
+            is_small
+            and not gauss_newton.Polish().obstacle(nnz, setting)
+            and self._n_held(problem) > 0
+        )
+
+    def _n_held(self, problem: Problem) -> int:
+        return round(self.held_out * len(problem.X))
+
+    def _is_better_with_polish(
+        self, polished: FisherPruning, problem: Problem, nnz: int, setting: Setting
+    ) -> bool:
+        """Return whether polish makes the loss on rows less that are held out."""
         order = np.random.default_rng(setting.seed).permutation(len(problem.X))
+        n_held = self._n_held(problem)
         held, rest = order[:n_held], np.sort(order[n_held:])
-        trial = polished.prepare(problem, setting).part(0.0, 0.45)
         losses = [
             dense.mean_loss(fit.network, problem.take(held))
-            for fit in polished.fits(problem.take(rest), nnz, trial)
+            for fit in polished.fits(problem.take(rest), nnz, polished.prepare(problem, setting))
         ]
-        return polished if losses[-1] < losses[0] else plain, setting.part(0.45, 1.0)
+        return losses[-1] < losses[0]
