@@ -1,6 +1,7 @@
 """A digits classifier of few weights in C, beside a dense one in onnxruntime, in one run.
 
     python benchmarks/export.py [--nnz 500] [--hidden 32] [--number float]
+        [--epochs 100]
 
 Needs a C compiler, onnx and onnxruntime. Prints the bytes of the tables, on how many test rows the
 labels are those of Python, the time of one row in C and of one call of onnxruntime with one row,
@@ -14,17 +15,21 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
+from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
 from sparsefit.export import export
-from sparsefit.methods import find_method
+from sparsefit.methods.dense import DenseTraining
+from sparsefit.methods.fisher_gmp import FisherPruning
 from sparsefit.predictor import Column, Predictor
-from sparsefit.tasks import find_task
+from sparsefit.tasks.digits import Digits
 
+TOY = ["--nnz", "20", "--hidden", "2", "--epochs", "1"]
 TIMER = r"""
 #include <stdio.h>
 #include <time.h>
@@ -49,25 +54,30 @@ int main(void) {
 """
 
 
-def fitted(method: str, nnz: int, hidden: int) -> Predictor:
-    setting = Setting(hidden=hidden)
-    problem = find_task("digits")().load(setting, nnz)
-    [(_, fit)] = find_method(method)().path(problem, [nnz], setting)
+def fitted(
+    method: type[FisherPruning | DenseTraining], problem: Problem, args: argparse.Namespace
+) -> Predictor:
+    """Fit a network to the digits."""
+    setting = Setting(hidden=args.hidden)
+    [(_, fit)] = method(epochs=args.epochs).path(problem, [args.nnz], setting)
     columns = tuple(Column(name=f"p{at}") for at in range(64))
     return Predictor(
         network=fit.network, columns=columns, targets=("digit",), classes=tuple("0123456789")
     )  # fmt: skip
 
 
-def in_c(model: Predictor, rows: np.ndarray, number: str, folder: Path) -> tuple[int, list, float]:
+def in_c(
+    model: Predictor, rows: np.ndarray, number: str, folder: Path
+) -> tuple[int, list[int], float]:
     """Return the bytes of the tables, the labels and the seconds of one row."""
     export(model, "c", folder / "model.h", number=number)
-    table_bytes = int(re.search(r"TABLE_BYTES (\d+)", (folder / "model.h").read_text())[1])
+    [table_bytes] = re.findall(r"TABLE_BYTES (\d+)", (folder / "model.h").read_text())
     rows.tofile(folder / "rows.f32")
     (folder / "timer.c").write_text(TIMER.replace("ROWS", str(len(rows))))
     subprocess.run(["cc", "-O2", "timer.c", "-o", "timer", "-lm"], cwd=folder, check=True)
     done = subprocess.run(["./timer"], cwd=folder, check=True, capture_output=True, text=True)
-    return table_bytes, [int(label) for label in done.stdout.split()], float(done.stderr.split()[0])
+    labels = [int(label) for label in done.stdout.split()]
+    return int(table_bytes), labels, float(done.stderr.split()[0])
 
 
 def in_onnxruntime(model: Predictor, rows: np.ndarray, path: Path) -> tuple[int, float]:
@@ -85,17 +95,19 @@ def in_onnxruntime(model: Predictor, rows: np.ndarray, path: Path) -> tuple[int,
     return path.stat().st_size, min(times)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--nnz", type=int, default=500)
     parser.add_argument("--hidden", type=int, default=32)
     parser.add_argument("--number", choices=("float", "int16"), default="float")
-    args = parser.parse_args()
-    problem = find_task("digits")().load(Setting(hidden=args.hidden), args.nnz)
+    parser.add_argument("--epochs", type=int, help="in place of what the method does by itself")
+    args = parser.parse_args(argv)
+    problem = Digits().load(Setting(hidden=args.hidden), args.nnz)
+    assert problem.X_test is not None
     rows = problem.X_test.astype(np.float32)
-    sparse = fitted("fisher-gmp", args.nnz, args.hidden)
-    dense = fitted("dense", args.nnz, args.hidden)
+    sparse = fitted(FisherPruning, problem, args)
+    dense = fitted(DenseTraining, problem, args)
     expected = sparse.class_numbers(sparse.outputs(rows.astype(np.float64)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

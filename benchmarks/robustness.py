@@ -13,7 +13,8 @@ import argparse
 import json
 import time
 import traceback
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +27,11 @@ from sparsefit.methods._base import find_method
 from sparsefit.tasks._base import SkipCell
 from sparsefit.tasks.planted import Planted
 
+TOY = ["--problems", "2", "--seed", "1"]
+INPUTS: tuple[Literal["gaussian", "uniform", "correlated"], ...] = (
+    "gaussian", "uniform", "correlated",
+)  # fmt: skip
+
 
 def draw(rng: np.random.Generator, seed: int) -> tuple[Planted, Setting, int]:
     """Draw a task, a width and a budget."""
@@ -34,7 +40,7 @@ def draw(rng: np.random.Generator, seed: int) -> tuple[Planted, Setting, int]:
         n_samples=int(rng.integers(500, 5001)),
         n_features=int(rng.integers(5, 51)),
         n_outputs=int(rng.integers(1, 4)),
-        inputs=str(rng.choice(["gaussian", "uniform", "correlated"])),
+        inputs=INPUTS[rng.integers(len(INPUTS))],
         n_test=2000,
     )
     return task, Setting(hidden=hidden, seed=seed), int(rng.integers(hidden, 4 * hidden + 1))
@@ -54,16 +60,17 @@ def try_one(method: Any, problem: Problem, nnz: int, setting: Setting) -> dict[s
     }
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--method", default="splice")
     parser.add_argument("--problems", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
     rng, method = np.random.default_rng(args.seed), find_method(args.method)()
-    outcomes, errors, start = [], 0, time.perf_counter()
+    outcomes: list[dict[str, Any]] = []
+    errors, start = 0, time.perf_counter()
     while len(outcomes) + errors < args.problems:
         number = len(outcomes) + errors
         task, setting, nnz = draw(rng, number)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -22,14 +23,24 @@ from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import Squared
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.memory import Workspace
+from sparsefit.core.problem import Problem
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
-from sparsefit.tasks import find_task
+from sparsefit.core.sparse_vector import SparseVector
+from sparsefit.tasks.planted import Planted
+
+TOY = [
+    "--hidden", "8", "--nnz", "10", "--n-samples", "60", "--n-features", "5", "--epochs", "3",
+    "--repeats", "1", "--reference-epochs", "2", "--threads", "1",
+]  # fmt: skip
 
 
-def load_reference():
+def load_reference() -> ModuleType:
+    """Return the plain loop over neurons, which lies with the tests."""
     path = Path(__file__).parent.parent / "tests" / "reference" / "per_neuron_iht.py"
     spec = importlib.util.spec_from_file_location("per_neuron_iht", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -45,17 +56,21 @@ def best_of(function: Callable[[], object], repeats: int = 3) -> float:
     return min(times)
 
 
-def time_epochs(solver, model, y, nnz, batches) -> np.ndarray:
+def time_epochs(
+    solver: solvers.Solver, model: models.GatedReLU, y: torch.Tensor, nnz: int
+) -> np.ndarray:
     """Return the seconds of each epoch of one run."""
     marks = [time.perf_counter()]
     solver.solve(
-        model, Squared(), y, nnz, batches=batches,
-        callback=lambda epoch: marks.append(time.perf_counter()),
+        model, Squared(), y, nnz, batches=Batches(len(y), 0, 0),
+        callback=lambda epochs, coef: marks.append(time.perf_counter()),
     )  # fmt: skip
     return np.diff(marks)
 
 
-def products_of_epoch(model, coef, inner_steps: int) -> dict[str, float]:
+def products_of_epoch(
+    model: models.GatedReLU, coef: SparseVector, inner_steps: int
+) -> dict[str, float]:
     """Time the irreducible products of one epoch on arrays that are ready.
 
     Pattern: X h for every live unit. Gradient: (D_j r) X for every live unit. Support: A_S v and
@@ -74,7 +89,7 @@ def products_of_epoch(model, coef, inner_steps: int) -> dict[str, float]:
     v = torch.randn(len(blocks[0]), dtype=X.dtype)
     total = torch.zeros_like(v)
 
-    def pairs():
+    def pairs() -> None:
         for block, piece in zip(blocks, pieces, strict=True):
             v @ block
             total.addmv_(block, piece)
@@ -87,55 +102,36 @@ def products_of_epoch(model, coef, inner_steps: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default in {
-        "hidden": 1000, "nnz": 1000, "n-samples": 50000, "n-features": 100,
-        "epochs": 15, "repeats": 3, "reference-epochs": 15, "threads": 2,
-        "memory-mb": Setting().memory_mb,
-    }.items():  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, default=default)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    setting = Setting(hidden=args.hidden)
-    task = find_task("planted")(n_samples=args.n_samples, n_features=args.n_features, n_test=0)
-    problem = task.load(setting, args.nnz)
-    y = torch.from_numpy(problem.y[:, 0])
-    gates = RandomGates(0, args.n_features)
-
-    def new_model():
-        rows = RowBlocks(problem.X, dtype=torch.float32)
-        return models.GatedReLU(rows, args.hidden, gates, Workspace(args.memory_mb * 2**20))
-
-    solver = solvers.AIHT(epochs=args.epochs)
-    batches = Batches(args.n_samples, 0, 0)
-    products: dict[str, float] = dict.fromkeys(("pattern", "gradient", "support"), 0.0)
-    # Each epoch by the shortest of several runs, as the products are: the machine may be shared.
-    runs = [time_epochs(solver, new_model(), y, args.nnz, batches) for _ in range(args.repeats)]
-    ours = np.min(runs, axis=0)
-    # The products are timed epoch by epoch: the number of live units falls as training goes on.
+def products_of_run(
+    solver: solvers.AIHT, new_model: Callable[[], models.GatedReLU], y: torch.Tensor, nnz: int
+) -> dict[str, float]:
+    """Time the products epoch by epoch: the number of live units falls as training goes on."""
+    products = dict.fromkeys(("pattern", "gradient", "support"), 0.0)
     model, coef = new_model(), new_model().zeros()
-    for epoch in range(args.epochs):
+    for epoch in range(solver.epochs):
         if coef.nnz:
             for name, seconds in products_of_epoch(model, coef, solver.inner_steps).items():
                 products[name] += seconds
-        coef, _ = solver.step(model, Squared(), y, coef, args.nnz, epoch)
+        coef, _ = solver.step(model, Squared(), y, coef, nnz, epoch)
         model = model.refresh(coef) if epoch > 0 else model
-    total, floor = ours.sum(), sum(products.values())
-    print(
-        f"AIHT, m={args.hidden} s={args.nnz} n={args.n_samples} d={args.n_features} float32, "
-        f"{args.threads} threads, {len(ours)} epochs: {total:.2f} s"
-    )
+    return products
+
+
+def print_shares(total: float, products: dict[str, float]) -> None:
+    """Print what part of the time each product takes."""
+    floor = sum(products.values())
     for name, seconds in products.items():
         print(f"  {name + ' products':18} {seconds:7.2f} s  {100 * seconds / total:5.1f} %")
     print(f"  {'everything else':18} {total - floor:7.2f} s  {100 * (1 - floor / total):5.1f} %")
     print(f"  time / its irreducible products: {total / floor:.2f} (goal: at most 2)")
-    compare_with_loop(problem, args, gates, ours)
 
 
-def compare_with_loop(problem, args, gates, ours) -> None:
+def compare_with_loop(
+    problem: Problem, args: argparse.Namespace, gates: RandomGates, ours: np.ndarray
+) -> None:
+    """Print the time of the plain loop beside ours."""
     reference, epochs = load_reference(), args.reference_epochs
-    h = gates.rows(range(args.hidden)).astype(np.float32)
+    h = gates.rows(np.arange(args.hidden)).astype(np.float32)
     start = time.perf_counter()
     reference.fit(problem.X, problem.y[:, 0], args.hidden, args.nnz, lambda j: h[j], epochs)
     loop = time.perf_counter() - start
@@ -143,6 +139,42 @@ def compare_with_loop(problem, args, gates, ours) -> None:
         f"  plain loop over neurons, first {epochs} epochs: {loop:.1f} s; "
         f"ours {ours[:epochs].sum():.2f} s; {loop / ours[:epochs].sum():.0f} times (goal: 50)"
     )
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    for name, default in {
+        "hidden": 1000, "nnz": 1000, "n-samples": 50000, "n-features": 100,
+        "epochs": 15, "repeats": 3, "reference-epochs": 15, "threads": 2,
+        "memory-mb": Setting().memory_mb,
+    }.items():  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
+    torch.set_num_threads(args.threads)
+    task = Planted(n_samples=args.n_samples, n_features=args.n_features, n_test=0)
+    problem = task.load(Setting(hidden=args.hidden), args.nnz)
+    y = torch.from_numpy(problem.y[:, 0])
+    gates = RandomGates(0, args.n_features)
+
+    def new_model() -> models.GatedReLU:
+        rows = RowBlocks(problem.X, dtype=torch.float32)
+        return models.GatedReLU(rows, args.hidden, gates, Workspace(args.memory_mb * 2**20))
+
+    solver = solvers.AIHT(epochs=args.epochs)
+    # Each epoch by the shortest of several runs, as the products are: the machine may be shared.
+    runs = [time_epochs(solver, new_model(), y, args.nnz) for _ in range(args.repeats)]
+    ours = np.min(runs, axis=0)
+    total = float(ours.sum())
+    print(
+        f"AIHT, m={args.hidden} s={args.nnz} n={args.n_samples} d={args.n_features} float32, "
+        f"{args.threads} threads, {len(ours)} epochs: {total:.2f} s"
+    )
+    print_shares(total, products_of_run(solver, new_model, y, args.nnz))
+    compare_with_loop(problem, args, gates, ours)
 
 
 if __name__ == "__main__":

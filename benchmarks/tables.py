@@ -17,7 +17,7 @@ import argparse
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 
+TOY = ["--sets", "diabetes", "--models", "boosting", "--jobs", "1"]
 BUDGETS = (10, 20, 50, 100)
 SETS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
     "diabetes": lambda: datasets.load_diabetes(return_X_y=True),
@@ -91,7 +92,7 @@ def l1(X: np.ndarray, y: np.ndarray, seed: int) -> Iterator[tuple[Any, Fitted]]:
             break
     for nnz in BUDGETS:
         _, count, model = max((s for s in scored if s[1] <= nnz), key=lambda s: s[0])
-        yield nnz, (model.predict, count)
+        yield nnz, (model.predict, int(count))
 
 
 def lassonet(X: np.ndarray, y: np.ndarray, seed: int) -> Iterator[tuple[Any, Fitted]]:
@@ -125,7 +126,7 @@ def lassonet(X: np.ndarray, y: np.ndarray, seed: int) -> Iterator[tuple[Any, Fit
         def predict(Z: np.ndarray, net: Any = net, state: Any = state) -> np.ndarray:
             net.load(state)
             out = net.predict(Z)
-            return out if is_classes(y) else out.ravel() * scale + mean
+            return np.asarray(out if is_classes(y) else out.ravel() * scale + mean)
 
         yield nnz, (predict, count)
 
@@ -206,15 +207,15 @@ def _cell(rows: list[dict[str, Any]]) -> str:
     return f"{np.mean(scores):.3f} ± {error:.3f} ({np.mean(counts):.0f})"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure what is not in the file, and print it all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("tables.jsonl"))
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.out.touch()
     known = [json.loads(line) for line in args.out.read_text().splitlines()]
     done = {(row["set"], row["model"], row["split"]) for row in known}

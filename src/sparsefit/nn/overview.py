@@ -1,14 +1,40 @@
-"""A table of a model's layers: how many numbers they hold, and how many are not zero."""
+"""A table of a model's layers: how many weights and biases they hold, and how many are not zero."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from sparsefit.nn.targets import LAYERS, masked_weights
 
 INDEX_BYTES = 4
+HEAD = (
+    "layer", "kind", "shape", "masked", "weights", "nonzero", "density", "biases", "nonzero",
+    "dead units", "bytes",
+)  # fmt: skip
+N_TEXT_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many numbers there are, and how many of them are not zero.
+
+    Attributes
+    ----------
+    size, nonzeros : int
+    """
+
+    size: int
+    nonzeros: int
+
+    @property
+    def density(self) -> float:
+        """Share of the numbers that are not zero; nan where there are none."""
+        return self.nonzeros / self.size if self.size else float("nan")
 
 
 @dataclass(frozen=True)
@@ -21,8 +47,10 @@ class LayerSummary:
         As in ``named_modules``, and the class.
     shape : tuple of int
         Of the weight.
-    n_params, nonzeros : int
-        Numbers in weight and bias, and how many of them are not zero now.
+    weights, biases : Count
+        The weights as the masks leave them, and the biases; no biases count as 0 of 0.
+    masked : tuple of str
+        Which of ``"weight"`` and ``"bias"`` have a mask; after `finalize`, none.
     dead_units : int
         Outputs without a nonzero weight.
     bytes : int
@@ -32,14 +60,25 @@ class LayerSummary:
     name: str
     kind: str
     shape: tuple[int, ...]
-    n_params: int
-    nonzeros: int
+    weights: Count
+    biases: Count
+    masked: tuple[str, ...]
     dead_units: int
     bytes: int
 
     @property
+    def n_params(self) -> int:
+        """Weights and biases."""
+        return self.weights.size + self.biases.size
+
+    @property
+    def nonzeros(self) -> int:
+        """Weights and biases that are not zero."""
+        return self.weights.nonzeros + self.biases.nonzeros
+
+    @property
     def density(self) -> float:
-        """Share of the numbers that are not zero."""
+        """Share of weights and biases together that are not zero."""
         return self.nonzeros / self.n_params
 
 
@@ -50,61 +89,66 @@ class Summary:
     Attributes
     ----------
     layers : tuple of LayerSummary
-    other_params : int
-        Parameters of the model outside of these layers, which are dense.
+    other_weights, other_biases : Count
+        Parameters of the model outside of these layers, such as those of norms, which have no mask.
+        Those that are named ``bias`` count as biases.
     """
 
     layers: tuple[LayerSummary, ...]
-    other_params: int
+    other_weights: Count
+    other_biases: Count
+
+    @property
+    def weights(self) -> Count:
+        """Weights of the whole model."""
+        return _sum([*(layer.weights for layer in self.layers), self.other_weights])
+
+    @property
+    def biases(self) -> Count:
+        """Biases of the whole model."""
+        return _sum([*(layer.biases for layer in self.layers), self.other_biases])
+
+    @property
+    def other_params(self) -> int:
+        """Numbers outside of the layers."""
+        return self.other_weights.size + self.other_biases.size
 
     @property
     def nonzeros(self) -> int:
         """Nonzero numbers in the whole model."""
-        return sum(layer.nonzeros for layer in self.layers) + self.other_params
+        return self.weights.nonzeros + self.biases.nonzeros
 
     @property
     def n_params(self) -> int:
         """Numbers in the whole model."""
-        return sum(layer.n_params for layer in self.layers) + self.other_params
+        return self.weights.size + self.biases.size
 
     def __str__(self) -> str:
         """Return the table."""
-        head = (
-            "layer",
-            "kind",
-            "shape",
-            "parameters",
-            "nonzeros",
-            "density",
-            "dead units",
-            "bytes",
-        )
-        rows = [
-            (
-                layer.name or "(model)", layer.kind, "x".join(map(str, layer.shape)),
-                str(layer.n_params), str(layer.nonzeros), f"{layer.density:.4f}",
-                str(layer.dead_units), str(layer.bytes),
-            )
-            for layer in self.layers
-        ]  # fmt: skip
+        rows = [HEAD]
+        for layer in self.layers:
+            about = (layer.name or "(model)", layer.kind, "x".join(map(str, layer.shape)))
+            masked = ", ".join(layer.masked) or "no"
+            numbers = _cells(layer.weights, layer.biases)
+            rows.append((*about, masked, *numbers, str(layer.dead_units), str(layer.bytes)))
         if self.other_params:
             rows.append(
-                ("(other)", "", "", str(self.other_params), str(self.other_params)) + ("",) * 3
+                ("(other)", "", "", "no", *_cells(self.other_weights, self.other_biases), "", "")
             )
-        density = f"{self.nonzeros / self.n_params:.4f}" if self.n_params else ""
-        rows.append(("total", "", "", str(self.n_params), str(self.nonzeros), density, "", ""))
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+        rows.append(("total", "", "", "", *_cells(self.weights, self.biases), "", ""))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join(
-                text.ljust(width) if i < 3 else text.rjust(width)
-                for i, (text, width) in enumerate(zip(row, widths, strict=True))
+                text.ljust(width) if at < N_TEXT_COLUMNS else text.rjust(width)
+                for at, (text, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
-            for row in [head, *rows]
+            for row in rows
         )
 
 
+@torch.no_grad()
 def summary(model: nn.Module) -> Summary:
-    """Count parameters, nonzeros and dead units by layer.
+    """Count weights, biases, what of them is not zero, and dead units, by layer.
 
     Parameters
     ----------
@@ -112,41 +156,74 @@ def summary(model: nn.Module) -> Summary:
         With masks or plain; linear layers and convolutions get a line each. A soft mask counts as
         evaluation sees it, hard.
 
+    Returns
+    -------
+    Summary
+
     Examples
     --------
     >>> from sparsefit.nn import prune
     >>> print(summary(prune(nn.Linear(10, 4, bias=False), nnz=4)))
-    layer    kind    shape  parameters  nonzeros  density  dead units  bytes
-    (model)  Linear  4x10           40         4   0.1000  ...
-    total                           40         4   0.1000
+    layer    kind    shape  masked  weights  nonzero  density  biases  nonzero  dead units  bytes
+    (model)  Linear  4x10   weight       40        4   0.1000       0        0  ...
+    total                                40        4   0.1000       0        0
     """
+    targets = list(masked_weights(model))
     # Gates of a soft mask are not zero, and may be random: what counts is the mask behind them.
-    soft = [target.masked for target in masked_weights(model) if target.masked.is_soft]
-    for masked in soft:
-        masked.is_soft = False
-    layers = [
-        _summarize(name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, LAYERS)
-    ]
-    for masked in soft:
-        masked.is_soft = True
-    masks = sum(p.numel() for name, p in model.named_parameters() if _is_score(name))
-    total = sum(p.numel() for p in model.parameters()) - masks
-    return Summary(tuple(layers), total - sum(layer.n_params for layer in layers))
+    soft = [target.masked for target in targets if target.masked.is_soft]
+    for gates in soft:
+        gates.is_soft = False
+    masked = {(target.layer, target.tensor) for target in targets}
+    layers = {name: part for name, part in model.named_modules() if isinstance(part, LAYERS)}
+    lines = tuple(_summarize(name, module, masked) for name, module in layers.items())
+    for gates in soft:
+        gates.is_soft = True
+    counted = {id(parameter) for module in layers.values() for parameter in _behind(module)}
+    other = [pair for pair in model.named_parameters() if id(pair[1]) not in counted]
+    biases = [parameter for name, parameter in other if name.rpartition(".")[2] == "bias"]
+    weights = [parameter for name, parameter in other if name.rpartition(".")[2] != "bias"]
+    return Summary(lines, _count(*weights), _count(*biases))
 
 
-def _is_score(name: str) -> bool:
-    return ".scores" in name and "parametrizations." in name
+def _summarize(
+    name: str, module: nn.Linear | nn.modules.conv._ConvNd, masked: Collection[tuple[str, str]]
+) -> LayerSummary:
+    weight, bias = module.weight, module.bias
+    weights, biases = _count(weight), _count(*(() if bias is None else (bias,)))
+    return LayerSummary(
+        name,
+        kind=next(base.__name__ for base in LAYERS if isinstance(module, base)),
+        shape=tuple(weight.shape),
+        weights=weights,
+        biases=biases,
+        masked=tuple(tensor for tensor in ("weight", "bias") if (name, tensor) in masked),
+        dead_units=int((weight.reshape(len(weight), -1) == 0).all(dim=1).sum()),
+        bytes=(weights.nonzeros + biases.nonzeros) * (weight.element_size() + INDEX_BYTES),
+    )
 
 
-def _summarize(name: str, module: nn.Linear | nn.modules.conv._ConvNd) -> LayerSummary:
-    weight, bias = module.weight.detach(), module.bias
-    n_params, nonzeros = weight.numel(), int((weight != 0).sum())
-    if bias is not None:
-        n_params += bias.numel()
-        nonzeros += int((bias != 0).sum())
-    dead = int((weight.reshape(len(weight), -1) != 0).any(dim=1).logical_not().sum())
-    kind = next(base.__name__ for base in LAYERS if isinstance(module, base))
-    size = nonzeros * (weight.element_size() + INDEX_BYTES)
-    return LayerSummary(name, kind, tuple(weight.shape), n_params, nonzeros, dead, size)
+def _behind(module: nn.Module) -> Iterator[nn.Parameter]:
+    """List the parameters that make a layer's weight and bias, scores of masks among them."""
+    if parametrize.is_parametrized(module):
+        assert isinstance(module.parametrizations, nn.ModuleDict)
+        yield from module.parametrizations.parameters()
+    for tensor in ("weight", "bias"):
+        parameter = module._parameters.get(tensor)
+        if parameter is not None:
+            yield parameter
+
+
+def _count(*tensors: Tensor) -> Count:
+    return _sum(Count(tensor.numel(), int((tensor != 0).sum())) for tensor in tensors)
+
+
+def _sum(counts: Iterable[Count]) -> Count:
+    pairs = [(count.size, count.nonzeros) for count in counts]
+    return Count(sum(size for size, _ in pairs), sum(nonzeros for _, nonzeros in pairs))
+
+
+def _cells(weights: Count, biases: Count) -> tuple[str, ...]:
+    density = f"{weights.density:.4f}" if weights.size else ""
+    return (
+        str(weights.size), str(weights.nonzeros), density, str(biases.size), str(biases.nonzeros)
+    )  # fmt: skip
