@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from scipy import stats
 
+from sparsefit.core.exact import EXACT_PSNR
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
-from sparsefit.experiments.metrics import EXACT_PSNR, network_scores
+from sparsefit.experiments.metrics import network_scores
 from sparsefit.methods._base import find_method
 from sparsefit.tasks._base import SkipCell
 from sparsefit.tasks.planted import Planted
