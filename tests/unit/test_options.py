@@ -96,7 +96,7 @@ def test_like_copies_a_declaration_but_for_what_is_given():
     [
         (choices.Mask, {*nn.MASKS, FROZEN}),
         (choices.MaskSchedule, set(nn.SCHEDULES)),
-        (choices.Target, set(TARGETS)),
+        (choices.TargetName, set(TARGETS)),
         (choices.Allocation, set(ALLOCATIONS)),
         (choices.RateSchedule, {protocol.schedule for protocol in PROTOCOLS.values()}),
     ],

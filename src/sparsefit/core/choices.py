@@ -14,6 +14,6 @@ Allocation = Literal["global", "uniform", "erk"]
 # Course of the learning rate, see `sparsefit.dense.Protocol`.
 RateSchedule = Literal["constant", "cosine"]
 # Functions to be learned: the keys of `sparsefit.tasks._targets.TARGETS`.
-Target = Literal["sum", "friedman", "sine", "product", "radial"]
+TargetName = Literal["sum", "friedman", "sine", "product", "radial"]
 # The score on fresh rows, or the one on the training rows: fields of a stored row.
 Score = Literal["value", "train_value"]

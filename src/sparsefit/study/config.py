@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsefit import nn
-from sparsefit.core.choices import Mask, MaskSchedule, Target
+from sparsefit.core.choices import Mask, MaskSchedule, TargetName
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
 from sparsefit.core.options import Condition, Options, at_least, like, option, option_infos
 from sparsefit.core.setting import Setting
@@ -42,7 +42,7 @@ class StudyConfig(Options):
     (5000, 0.9)
     """
 
-    target: Target = like(Regression, "target")
+    target: TargetName = like(Regression, "target")
     n_features: int = like(Regression, "n_features", help="inputs, standard normal")
     noise: float = like(Regression, "noise")
     hidden: int = like(Setting, "hidden", default=64, help="hidden units")

@@ -10,10 +10,10 @@ from sparsefit.tasks._targets import find_target
 N_HELD_OUT = 10_000
 _TRAIN_STREAM, _HELD_OUT_STREAM = 0, 1
 
-Rows = tuple[np.ndarray, np.ndarray]
+LabelledRows = tuple[np.ndarray, np.ndarray]
 
 
-def rows_of_step(config: StudyConfig, step: int) -> Rows:
+def rows_of_step(config: StudyConfig, step: int) -> LabelledRows:
     """Draw the rows of a training step, which depend on nothing but the config and the step.
 
     Parameters
@@ -36,12 +36,12 @@ def rows_of_step(config: StudyConfig, step: int) -> Rows:
     return _draw(config, _TRAIN_STREAM, step, config.batch_size, config.noise)
 
 
-def held_out_rows(config: StudyConfig) -> Rows:
+def held_out_rows(config: StudyConfig) -> LabelledRows:
     """Draw `N_HELD_OUT` rows that no step sees, without noise."""
     return _draw(config, _HELD_OUT_STREAM, 0, N_HELD_OUT, 0.0)
 
 
-def _draw(config: StudyConfig, stream: int, step: int, n: int, noise: float) -> Rows:
+def _draw(config: StudyConfig, stream: int, step: int, n: int, noise: float) -> LabelledRows:
     # Philox makes its numbers from a key and a counter, so that any step's are there at once; the
     # highest word of the counter is the step, and a draw counts up the lowest.
     key = np.array([config.seed, stream], dtype=np.uint64)

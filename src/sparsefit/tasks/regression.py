@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sparsefit.core.choices import Target
+from sparsefit.core.choices import TargetName
 from sparsefit.core.options import at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
@@ -34,7 +34,7 @@ class Regression(Task):
     name: ClassVar[str] = "regression"
     quick: ClassVar[Mapping[str, Any]] = {"n_samples": 40, "n_test": 20}
 
-    target: Target = option("sum", "the function to be learned")
+    target: TargetName = option("sum", "the function to be learned")
     n_features: int = option(10, "inputs d", aliases=("input-dim",), check=at_least(1))
     n_samples: int = option(10_000, "training rows", aliases=("nmeasurements",), check=at_least(1))
     n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))
