@@ -130,29 +130,36 @@ class Auto(Method):
     def fit(self, problem: AnyProblem, nnz: int, setting: Setting) -> Fit:
         """Fit one budget with the method that suits it."""
         assert isinstance(problem, Problem)
-        now, method = setting, suited_method(problem, small=nnz <= self.small)
-        picked = method.name
-        if isinstance(method, FisherPruning):
-            method, now = self._polished_or_not(method, problem, nnz, setting)
-            picked += " --polish" if method.polish else ""
+        method, how, now = suited_method(problem, small=nnz <= self.small), "", setting
+        if self._may_polish(problem, nnz, setting):
+            polished, now = FisherPruning(polish=True), setting.part(0.45, 1.0)
+            if self._is_better_with_polish(polished, problem, nnz, setting.part(0.0, 0.45)):
+                method, how = polished, " --polish"
         now = method.prepare(problem, now)
         fit = method.fit(problem, nnz, now)
-        return replace(fit, info={**fit.info, "picked": picked, "dtype": now.dtype})
+        info = {**fit.info, "picked": method.name + how, "dtype": now.dtype}
+        return replace(fit, info=info)
 
-    def _polished_or_not(
-        self, plain: FisherPruning, problem: Problem, nnz: int, setting: Setting
-    ) -> tuple[FisherPruning, Setting]:
-        """Return fisher-gmp, polished if held-out rows say so, and how far it has come."""
-        polished = replace(plain, polish=True)
-        n_held = round(self.held_out * len(problem.X))
+    def _may_polish(self, problem: Problem, nnz: int, setting: Setting) -> bool:
         is_small = problem.loss != "squared" and nnz <= self.polish_up_to
-        if not is_small or gauss_newton.Polish().obstacle(nnz, setting) or not n_held:
-            return plain, setting
+        return (
+            is_small
+            and not gauss_newton.Polish().obstacle(nnz, setting)
+            and self._n_held(problem) > 0
+        )
+
+    def _n_held(self, problem: Problem) -> int:
+        return round(self.held_out * len(problem.X))
+
+    def _is_better_with_polish(
+        self, polished: FisherPruning, problem: Problem, nnz: int, setting: Setting
+    ) -> bool:
+        """Return whether polish makes the loss on rows less that are held out."""
         order = np.random.default_rng(setting.seed).permutation(len(problem.X))
+        n_held = self._n_held(problem)
         held, rest = order[:n_held], np.sort(order[n_held:])
-        trial = polished.prepare(problem, setting).part(0.0, 0.45)
         losses = [
             dense.mean_loss(fit.network, problem.take(held))
-            for fit in polished.fits(problem.take(rest), nnz, trial)
+            for fit in polished.fits(problem.take(rest), nnz, polished.prepare(problem, setting))
         ]
-        return polished if losses[-1] < losses[0] else plain, setting.part(0.45, 1.0)
+        return losses[-1] < losses[0]
