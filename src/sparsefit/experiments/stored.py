@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sparsefit.core.errors import SparsefitError
+from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.core.exact import EXACT_PSNR
 from sparsefit.core.network import Network
 from sparsefit.core.options import Options, option_infos
@@ -112,6 +112,8 @@ class StoredRun:
         try:
             problem = load_problem(cell)
             is_same = _is_same(row, problem, network)
+        except ParameterError:  # the user's, not the data's
+            raise
         except (SkipCell, ValueError) as error:  # no such rows, or rows of another width
             raise SparsefitError(changed) from error
         if not is_same:

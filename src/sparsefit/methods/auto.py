@@ -159,7 +159,7 @@ class Auto(Method):
     def _is_better_with_polish(
         self, polished: FisherPruning, problem: Problem, nnz: int, setting: Setting
     ) -> bool:
-        """Return whether polish makes the loss on rows less that are held out."""
+        """Return whether the loss on held-out rows is less with polish than without."""
         order = np.random.default_rng(setting.seed).permutation(len(problem.X))
         n_held = self._n_held(problem)
         held, rest = order[:n_held], np.sort(order[n_held:])
