@@ -125,7 +125,7 @@ class Summary:
 
     def __str__(self) -> str:
         """Return the table."""
-        rows = [HEAD]
+        rows: list[tuple[str, ...]] = [HEAD]
         for layer in self.layers:
             about = (layer.name or "(model)", layer.kind, "x".join(map(str, layer.shape)))
             masked = ", ".join(layer.masked) or "no"

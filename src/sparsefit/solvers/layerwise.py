@@ -144,7 +144,8 @@ def _targets(problem: Problem) -> np.ndarray:
     """Return y with a column per output; class numbers become one-hot rows."""
     if problem.loss != "softmax":
         return problem.y
-    return np.eye(problem.n_classes, dtype=np.float32)[problem.y]
+    one_hot: np.ndarray = np.eye(problem.n_classes, dtype=np.float32)[problem.y]
+    return one_hot
 
 
 def _hidden_layer(model: NetworkModel, coef: SparseVector, setting: Setting) -> Layer:
