@@ -18,10 +18,10 @@ demo: $(READY)  ## planted recovery and digits, with a table and heatmaps in dem
 	$(BIN)/sparsefit reproduce demo --out demo --workers $(WORKERS) --format table
 
 test: $(READY)  ## the quick suite
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist worksteal
 
 test-all: $(READY)  ## the slow tests too
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
