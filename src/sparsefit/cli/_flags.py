@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
 from sparsefit.core.options import FOLDER, OptionInfo, Options, option, option_infos
@@ -34,6 +34,10 @@ class FolderOptions(Options):
     """Where results are."""
 
     out: Path = option(Path("runs"), "results folder", check=FOLDER)
+
+
+# What a command adds its parser to.
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 class Parser(argparse.ArgumentParser):

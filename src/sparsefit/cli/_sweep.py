@@ -98,7 +98,7 @@ class _RowPrinter:
 
     def __init__(self, format: SweepFormat):
         self._format = format
-        self._csv: csv.DictWriter | None = None
+        self._csv: csv.DictWriter[str] | None = None
         self._dense_told = False
 
     def print(self, row: Row) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsefit.cli._flags import (
+    Commands,
     FolderOptions,
     OptionFlags,
     PrintOptions,
@@ -43,7 +44,7 @@ class DiagnoseOptions(PrintOptions, FolderOptions):
 _FLAGS = OptionFlags([DiagnoseOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "diagnose",

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags, PrintOptions
+from sparsefit.cli._flags import Commands, OptionFlags, PrintOptions
 from sparsefit.core.options import like
 from sparsefit.core.setting import Setting
 
@@ -24,7 +24,7 @@ class EvaluateOptions(PrintOptions):
 _FLAGS = OptionFlags([EvaluateOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "evaluate",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sparsefit.cli._flags import OptionFlags, check_out
+from sparsefit.cli._flags import Commands, OptionFlags, check_out
 from sparsefit.core.files import check_file
 from sparsefit.core.options import FILE, REQUIRED, Options, option
 from sparsefit.export.formats import Format, default_suffix, export
@@ -31,7 +31,7 @@ class ExportOptions(Options):
 _FLAGS = OptionFlags([ExportOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "export",

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags
+from sparsefit.cli._flags import Commands, OptionFlags
 from sparsefit.core.options import FOLDER, Options, option
 from sparsefit.figures.options import FigureOptions
 
@@ -21,7 +21,7 @@ class OutOptions(Options):
 _FLAGS = OptionFlags([OutOptions, FigureOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "figures",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sparsefit.cli._flags import Format, OptionFlags, check_out
+from sparsefit.cli._flags import Commands, Format, OptionFlags, check_out
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_file, writing
 from sparsefit.core.options import FILE, Options, option
@@ -46,13 +46,13 @@ class PredictOptions(Options):
 _FIT_FLAGS, _PREDICT_FLAGS = OptionFlags([FitCommandOptions]), OptionFlags([PredictOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the commands."""
     _add_fit(subparsers)
     _add_predict(subparsers)
 
 
-def _add_fit(subparsers: argparse._SubParsersAction) -> None:
+def _add_fit(subparsers: Commands) -> None:
     parser = subparsers.add_parser(
         "fit",
         help="fit a sparse network to a table",
@@ -67,7 +67,7 @@ def _add_fit(subparsers: argparse._SubParsersAction) -> None:
     parser.set_defaults(handler=fit)
 
 
-def _add_predict(subparsers: argparse._SubParsersAction) -> None:
+def _add_predict(subparsers: Commands) -> None:
     parser = subparsers.add_parser(
         "predict",
         help="predict the rows of a table",

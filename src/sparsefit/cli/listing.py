@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparsefit.cli._flags import FolderOptions, Format, OptionFlags, add_run, flag
+from sparsefit.cli._flags import Commands, FolderOptions, Format, OptionFlags, add_run, flag
 from sparsefit.cli._table import entry_text, print_entries
 from sparsefit.core.discovery import Catalogue
 from sparsefit.core.options import Options, option, option_infos
@@ -31,7 +31,7 @@ _LIST_FLAGS, _SHOW_FLAGS = OptionFlags([ListOptions]), OptionFlags([FolderOption
 CATALOGUES: dict[str, Catalogue[Any]] = {"tasks": TASKS, "methods": METHODS}
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the commands."""
     for kind in CATALOGUES:
         parser = subparsers.add_parser(kind, help=f"list the {kind}, or the options of one")

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags
+from sparsefit.cli._flags import Commands, OptionFlags
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import FILE, Options, option
 
@@ -23,7 +23,7 @@ class ReportOptions(Options):
 _FLAGS = OptionFlags([ReportOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "report",

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags, SweepFormat
+from sparsefit.cli._flags import Commands, OptionFlags, SweepFormat
 from sparsefit.cli.run import ResultOptions
 from sparsefit.core.options import FOLDER, Options, like, option
 from sparsefit.core.setting import Setting
@@ -41,7 +41,7 @@ class ReproduceOptions(Options):
 _FLAGS = OptionFlags([ReproduceOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "reproduce",

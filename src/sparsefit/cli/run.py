@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from sparsefit.cli._flags import FolderOptions, OptionFlags, Parser, SweepFormat
+from sparsefit.cli._flags import Commands, FolderOptions, OptionFlags, Parser, SweepFormat
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import Condition, Options, at_least, between, like, option
 from sparsefit.core.setting import Setting
@@ -87,7 +87,7 @@ class GpuOptions(Options):
 _FLAGS = OptionFlags([GridOptions, ResultOptions])
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "run",

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sparsefit.cli._flags import OptionFlags, PrintOptions
+from sparsefit.cli._flags import Commands, OptionFlags, PrintOptions
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import FOLDER, option
 from sparsefit.core.progress import show_progress
@@ -32,7 +32,7 @@ class TrainingStoppedError(SparsefitError):
     exit_code = 130
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "train",

@@ -38,7 +38,7 @@ def read_photo(file: str | None, size: int, *, grayscale: bool = False) -> np.nd
     DataError
         If the file cannot be read as an image.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if file is None:
         from sklearn.datasets import load_sample_image
@@ -51,7 +51,7 @@ def read_photo(file: str | None, size: int, *, grayscale: bool = False) -> np.nd
             with Image.open(file) as image:
                 upright = ImageOps.exif_transpose(image)
                 return _shrink(_channels(upright, grayscale), size)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise DataError(f"{file} is not an image of a known kind") from error
     except (
         OSError, ValueError, SyntaxError,

@@ -52,7 +52,8 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs, shape (n, n_outputs)."""
         z = self.layers(x)
-        return z if self.skip is None else z + self.skip(x)
+        outputs: Tensor = z if self.skip is None else z + self.skip(x)
+        return outputs
 
     @property
     def n_params(self) -> int:

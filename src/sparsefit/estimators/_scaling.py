@@ -46,7 +46,8 @@ class InputScale:
         """Return scaled inputs (n, d) in the precision of X; X itself if nothing changes."""
         if not self.mean.any() and (self.scale == 1).all():
             return X
-        return ((X - self.mean) / self.scale).astype(X.dtype, copy=False)
+        scaled: np.ndarray = ((X - self.mean) / self.scale).astype(X.dtype, copy=False)
+        return scaled
 
     def columns(self, names: Iterable[str]) -> tuple[Column, ...]:
         """Return the inputs as a `Predictor` reads them, by their names."""
@@ -92,7 +93,7 @@ class TargetScale:
 
     def apply(self, Y: np.ndarray) -> np.ndarray:
         """Return scaled targets (n, k)."""
-        return (Y - self.means) / self.spread
+        return np.asarray((Y - self.means) / self.spread)
 
 
 def _mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
@@ -105,4 +106,5 @@ def _median(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     order = np.argsort(values, axis=0)
     below = np.cumsum(weight[order], axis=0)
     half = (below >= below[-1] / 2).argmax(axis=0)
-    return np.take_along_axis(values, np.take_along_axis(order, half[None], axis=0), axis=0)[0]
+    middle = np.take_along_axis(order, half[None], axis=0)
+    return np.asarray(np.take_along_axis(values, middle, axis=0)[0])

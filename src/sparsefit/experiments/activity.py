@@ -29,7 +29,8 @@ class Activity(NamedTuple):
     @property
     def shares(self) -> np.ndarray:
         """Share of the rows on which each is active, shape (m,)."""
-        return self.active.mean(axis=0)
+        shares: np.ndarray = self.active.mean(axis=0)
+        return shares
 
     @property
     def live(self) -> Activity:
@@ -86,7 +87,8 @@ def differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for start in range(0, len(a), ROWS_PER_TILE):
         rows = slice(start, start + ROWS_PER_TILE)
         both += a[rows].T.astype(np.float32) @ b[rows].astype(np.float32)  # whole, and so exact
-    return (a.sum(axis=0)[:, None] + b.sum(axis=0) - 2 * both).astype(np.int64)
+    distances: np.ndarray = (a.sum(axis=0)[:, None] + b.sum(axis=0) - 2 * both).astype(np.int64)
+    return distances
 
 
 class Closest(NamedTuple):

@@ -84,7 +84,8 @@ def diagnose(
                 found["drift"] = _drift(run, notes, progress)
         if resamples:
             found["stability"] = _stability(run, resamples, drift, progress)
-    return plain(found | {"notes": notes})
+    facts: dict[str, Any] = plain(found | {"notes": notes})
+    return facts
 
 
 def _recovery(run: StoredRun) -> dict[str, Any] | None:

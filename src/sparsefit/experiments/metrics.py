@@ -107,7 +107,8 @@ def psnr(peak: float, mse: float) -> float:
 
 def _classes(problem: Problem, outputs: np.ndarray) -> np.ndarray:
     if problem.loss == "softmax":
-        return outputs.argmax(axis=1)
+        classes: np.ndarray = outputs.argmax(axis=1)
+        return classes
     threshold = 0.0 if problem.loss == "logistic" else 0.5
     return (outputs[:, 0] > threshold).astype(np.int64)
 
@@ -118,7 +119,8 @@ def constant_outputs(problem: Problem) -> np.ndarray:
     The mean of y; for accuracy, outputs that select the commonest class.
     """
     if problem.metric != "accuracy":
-        return np.asarray(problem.y, dtype=np.float64).mean(axis=0)[None, :]
+        mean: np.ndarray = np.asarray(problem.y, dtype=np.float64).mean(axis=0)[None, :]
+        return mean
     labels = np.asarray(problem.y).reshape(len(problem.y)).astype(np.int64)
     commonest = np.bincount(labels).argmax()
     if problem.loss == "softmax":

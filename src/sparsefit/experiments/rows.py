@@ -102,7 +102,8 @@ def result_row(
         row["nnz"] = cell.nnz or network.nnz
     elif row["dense"]:
         row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
-    return plain(row | problem.info | fit.info)
+    whole: Row = plain(row | problem.info | fit.info)
+    return whole
 
 
 def _compare(problem: AnyProblem, network: Network) -> tuple[dict[str, float], Overlap | None]:

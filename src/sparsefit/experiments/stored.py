@@ -186,8 +186,8 @@ def _is_same(row: Row, problem: AnyProblem, network: Network) -> bool:
         return True
     if isinstance(problem, SensingProblem):
         now = sensing_scores(problem, network)["train_value"]
-        return abs(now - before) <= _SAME * before + 1e-9
+        return bool(abs(now - before) <= _SAME * before + 1e-9)
     now = network_scores(problem, network)["train_value"]
     # Beyond that, scores are decibels of rounding.
     is_exact = problem.metric == "psnr" and min(now, before) > EXACT_PSNR
-    return is_exact or abs(now - before) <= _SAME * max(abs(before), 1.0)
+    return bool(is_exact or abs(now - before) <= _SAME * max(abs(before), 1.0))

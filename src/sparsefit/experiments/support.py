@@ -248,4 +248,5 @@ def _pattern(weight: sparse.csc_array) -> sparse.csc_array:
 
 def _common(ours: sparse.csc_array, theirs: sparse.csc_array) -> np.ndarray:
     """Count common positions of every column with every column."""
-    return (_pattern(ours).T @ _pattern(theirs)).toarray()
+    shared: np.ndarray = (_pattern(ours).T @ _pattern(theirs)).toarray()
+    return shared

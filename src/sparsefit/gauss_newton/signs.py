@@ -71,8 +71,8 @@ def _minimise(
         )  # fmt: skip
     if found.x is None:
         return np.zeros(n_units)
-    share = found.x[:n_units]
-    return np.where(single & fused, share, np.round(share))
+    share: np.ndarray = found.x[:n_units]
+    return np.asarray(np.where(single & fused, share, np.round(share)))
 
 
 @contextlib.contextmanager
@@ -93,7 +93,7 @@ def _turn_summed(weights: np.ndarray, single: np.ndarray, share: np.ndarray) -> 
     """Return (1 - b) w and -b w of every unit, without zeros."""
     share = np.where(share < 1e-9, 0, np.where(share > 1 - 1e-9, 1, share))
     both = np.concatenate([(1 - share)[:, None] * weights, -share[:, None] * weights])
-    return both[np.abs(both).sum(axis=1) > 0]
+    return np.asarray(both[np.abs(both).sum(axis=1) > 0])
 
 
 def _turn(

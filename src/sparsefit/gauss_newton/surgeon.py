@@ -164,5 +164,6 @@ def remove(net: SparseNet, inverted: Tensor, drop: Tensor) -> SparseNet:
 def _solve(matrix: Tensor, rhs: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed):
-        return torch.linalg.pinv(matrix, hermitian=True) @ rhs
+        pseudo_inverse: Tensor = torch.linalg.pinv(matrix, hermitian=True)
+        return pseudo_inverse @ rhs
     return torch.cholesky_solve(rhs[:, None], factor)[:, 0]

@@ -11,7 +11,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from sparsefit.core.choices import Allocation
+from sparsefit.core.choices import Allocation as Allocation
 from sparsefit.core.hard_threshold import largest
 from sparsefit.nn.structure import NM, Shape, Structure
 

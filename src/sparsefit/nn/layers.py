@@ -19,12 +19,14 @@ class _SparseLayer:
     @property
     def mask(self) -> Tensor:
         """The present mask, True where a weight is kept, in the shape of the weight."""
-        return self._masked.driver.masks()["weight"]
+        mask: Tensor = self._masked.driver.masks()["weight"]
+        return mask
 
     @property
     def scores(self) -> Tensor | None:
         """Scores of the groups of weights, for rules that have them."""
-        return self._masked.scores
+        scores: Tensor | None = self._masked.scores
+        return scores
 
     @property
     def _masked(self) -> Any:

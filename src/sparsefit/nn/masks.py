@@ -71,7 +71,8 @@ class Evidence:
             raise SparsefitError(f"{who} looks at the optimiser: call pruner.step(optimizer)")
         for name in SECOND_MOMENTS:
             if name in self.memory:
-                return self.memory[name]
+                remembered: Tensor = self.memory[name]
+                return remembered
         raise SparsefitError(
             f"{who} needs the mean squared gradients of every masked weight, which optimisers "
             "such as Adam, AdamW and RMSprop keep"
@@ -261,7 +262,8 @@ class SoftRule(HardTopK):
 
     def temperature_at(self, step: int) -> float:
         """Return the temperature after a step."""
-        return self.temperature * 0.01 ** min(1.0, step / self.steps)
+        temperature: float = self.temperature * 0.01 ** min(1.0, step / self.steps)
+        return temperature
 
     def gates(self, logits: Tensor) -> Tensor:
         """Return factors between 0 and 1."""

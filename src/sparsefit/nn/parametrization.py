@@ -77,7 +77,10 @@ class Masked(nn.Module):
             gates = self.rule.gates((self.scores - self.threshold) / self.temperature)
             return self.structure.scale(weight, gates)
         scores = self.scores if isinstance(self.rule, HardTopK) else None
-        return _StraightThrough.apply(weight, scores, self.mask, self.gain, self.structure)
+        masked: Tensor = _StraightThrough.apply(  # type: ignore[no-untyped-call]
+            weight, scores, self.mask, self.gain, self.structure
+        )
+        return masked
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Let an assignment to the layer's weight set the weight behind the mask."""

@@ -134,14 +134,14 @@ class Pruner:
                 words += f" ({dense} parameters have no mask)" if dense else ""
                 raise OptionError("nnz", nnz, words)
             keep = nnz - dense
-            return keep if most is None else min(keep, most)
+            return int(keep if most is None else min(keep, most))
         if sparsity is None:
             sparsity = DEFAULT_SPARSITY if fixed is None else 1 - fixed
         if not isinstance(sparsity, (int, float)) or not 0 <= sparsity < 1:
             raise OptionError("sparsity", sparsity, "a number >= 0 and < 1")
         if fixed is not None and abs(sparsity - (1 - fixed)) > 1e-9:
             raise OptionError("sparsity", sparsity, f"{1 - fixed:g} with this n:m structure")
-        return max(1, round((1 - sparsity) * self.n_maskable)) if most is None else most
+        return int(max(1, round((1 - sparsity) * self.n_maskable)) if most is None else most)
 
     @property
     def sparsity(self) -> float:
@@ -151,7 +151,7 @@ class Pruner:
             * target.masked.structure.group_size(tuple(target.original.shape))
             for target in self.targets
         )
-        return 1 - kept / self.n_maskable
+        return float(1 - kept / self.n_maskable)
 
     def masks(self) -> dict[str, Tensor]:
         """Return the present masks by name of the weight, as bool in its shape."""

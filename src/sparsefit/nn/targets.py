@@ -45,7 +45,8 @@ class Target:
         """The weight behind the mask; when that is made permanent, the weight."""
         if parametrize.is_parametrized(self.module, self.tensor):
             return self.module.parametrizations[self.tensor].original  # type: ignore
-        return getattr(self.module, self.tensor)
+        weight: nn.Parameter = getattr(self.module, self.tensor)
+        return weight
 
     def memory(self, optimizer: Optimizer | None) -> dict[str, Any] | None:
         """Return what an optimiser remembers of the weight; None without an optimiser."""

@@ -55,5 +55,6 @@ class Column:
             Floats; for a category the place of its level in `levels`. NaN where missing.
         """
         if self.levels:
-            return (values[:, None] == np.arange(len(self.levels))).astype(values.dtype)
+            is_level: np.ndarray = values[:, None] == np.arange(len(self.levels))
+            return is_level.astype(values.dtype)
         return np.nan_to_num((values - self.mean) / self.scale, nan=0.0)[:, None]

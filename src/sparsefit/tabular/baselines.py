@@ -101,5 +101,5 @@ def _l1_classifier(X: np.ndarray, y: np.ndarray, nnz: int) -> Any:
 def _size(model: Any) -> int | None:
     model = getattr(model, "regressor_", model)
     if hasattr(model, "coefs_"):
-        return sum(part.size for part in (*model.coefs_, *model.intercepts_))
+        return sum(int(part.size) for part in (*model.coefs_, *model.intercepts_))
     return int(np.count_nonzero(model.coef_)) if hasattr(model, "coef_") else None

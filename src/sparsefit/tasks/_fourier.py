@@ -30,7 +30,7 @@ def draw_frequencies(n_embedding: int, sigmas: Sequence[float], seed: int) -> np
     """
     random = np.random.RandomState(seed)
     # The paper draws the two places together, then the colours.
-    frequencies = random.normal(size=(n_embedding // 2, 2)) * np.array(sigmas[:2])
+    frequencies: np.ndarray = random.normal(size=(n_embedding // 2, 2)) * np.array(sigmas[:2])
     if len(sigmas) == 2:
         return frequencies
     colours = random.normal(size=(n_embedding // 2, 1)) * sigmas[2]
@@ -98,4 +98,5 @@ def pick(images: np.ndarray, number: int) -> np.ndarray:
     """Return one image; raise `OptionError` if there is none of that number."""
     if number >= len(images):
         raise OptionError("image", number, f"below {len(images)}, the number of test images")
-    return images[number]
+    image: np.ndarray = images[number]
+    return image

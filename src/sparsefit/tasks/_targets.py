@@ -12,7 +12,8 @@ from sparsefit.core.errors import OptionError
 
 def total(X: np.ndarray) -> np.ndarray:
     """Return x1 + ... + xd."""
-    return X.sum(axis=1)
+    total: np.ndarray = X.sum(axis=1)
+    return total
 
 
 def friedman(X: np.ndarray) -> np.ndarray:
@@ -25,23 +26,28 @@ def friedman(X: np.ndarray) -> np.ndarray:
     from scipy.special import ndtr
 
     u = ndtr(X[:, :5]).T
-    return 10 * np.sin(np.pi * u[0] * u[1]) + 20 * (u[2] - 0.5) ** 2 + 10 * u[3] + 5 * u[4]
+    waves = 10 * np.sin(np.pi * u[0] * u[1])
+    target: np.ndarray = waves + 20 * (u[2] - 0.5) ** 2 + 10 * u[3] + 5 * u[4]
+    return target
 
 
 def sine(X: np.ndarray) -> np.ndarray:
     """Return sin(2 x1) + ... + sin(2 xd)."""
-    return np.sin(2 * X).sum(axis=1)
+    total: np.ndarray = np.sin(2 * X).sum(axis=1)
+    return total
 
 
 def product(X: np.ndarray) -> np.ndarray:
     """Return x1 x2 + x3 x4 + ...; of an odd number of inputs the last has no part in it."""
     pairs = X.shape[1] // 2
-    return (X[:, 0 : 2 * pairs : 2] * X[:, 1 : 2 * pairs : 2]).sum(axis=1)
+    total: np.ndarray = (X[:, 0 : 2 * pairs : 2] * X[:, 1 : 2 * pairs : 2]).sum(axis=1)
+    return total
 
 
 def radial(X: np.ndarray) -> np.ndarray:
     """Return the length of x."""
-    return np.sqrt(np.square(X).sum(axis=1))
+    norms: np.ndarray = np.sqrt(np.square(X).sum(axis=1))
+    return norms
 
 
 @dataclass(frozen=True)
