@@ -38,24 +38,6 @@ def test_a_misspelt_name_gets_a_near_match(package, name, nearest):
         package.zzz  # noqa: B018
 
 
-def test_type_checkers_see_the_estimators(tmp_path):
-    file = tmp_path / "user.py"
-    file.write_text(
-        "import sparsefit\n"
-        "reveal_type(sparsefit.SparseMLPRegressor)\n"
-        "reveal_type(sparsefit.Setting().hidden)\n"
-        "sparsefit.SparseMLPClassifier(nnzz=3)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--follow-imports=silent", "--ignore-missing-imports",
-         "--cache-dir", str(tmp_path), str(file)],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert "sparsefit.estimators.regressor.SparseMLPRegressor" in done.stdout
-    assert 'Revealed type is "int"' in done.stdout.replace("builtins.", "")
-    assert 'Unexpected keyword argument "nnzz"' in done.stdout
-
-
 def test_importing_the_package_imports_nothing_heavy():
     code = (
         "import sys, sparsefit; dir(sparsefit); sparsefit.Setting, sparsefit.SparsefitError; "

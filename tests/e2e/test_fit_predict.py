@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sparsefit.cli import main
 
-@pytest.fixture(autouse=True)
-def houses(tmp_path, monkeypatch):
-    """Work in a folder with a table."""
-    monkeypatch.chdir(tmp_path)
+
+def write_houses():
     rng = np.random.default_rng(0)
     size, age = rng.uniform(50, 150, 240), rng.uniform(0, 80, 240)
     place = rng.choice(["city", "shore", "woods"], 240)
@@ -20,6 +19,23 @@ def houses(tmp_path, monkeypatch):
         file.write("size,age,place,noise,price,kind\n")
         for row in zip(size, age, place, rng.normal(size=240), price, strict=True):
             file.write(",".join(map(str, row)) + f",{int(row[4] > 300)}\n")
+
+
+@pytest.fixture(autouse=True)
+def houses(tmp_path, monkeypatch):
+    """Work in a folder with a table."""
+    monkeypatch.chdir(tmp_path)
+    write_houses()
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """Return the bytes of a model of the table, fitted once for the tests that only read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("fitted"))
+        write_houses()
+        assert main(FIT) == 0
+        return Path("houses.safetensors").read_bytes()
 
 
 def records(name):
@@ -115,9 +131,9 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(command, tmp_path, w
     ],
 )
 def test_predict_refuses_what_does_not_match_and_names_the_column(
-    command, tmp_path, change, message
+    command, tmp_path, change, message, fitted
 ):
-    assert command(*FIT)[0] == 0
+    (tmp_path / "houses.safetensors").write_bytes(fitted)
     text = (tmp_path / "houses.csv").read_text()
     (tmp_path / "new.csv").write_text(text.replace(*change, 1))
     code, out, err = command("predict", "houses.safetensors", "new.csv", "--out", "o.csv")
@@ -126,10 +142,9 @@ def test_predict_refuses_what_does_not_match_and_names_the_column(
     assert not (tmp_path / "o.csv").exists()
 
 
-def test_a_damaged_model_is_refused(command, tmp_path):
-    assert command(*FIT)[0] == 0
+def test_a_damaged_model_is_refused(command, tmp_path, fitted):
     model = tmp_path / "houses.safetensors"
-    model.write_bytes(model.read_bytes()[:-40])
+    model.write_bytes(fitted[:-40])
     code, _, err = command("predict", model, "houses.csv")
     assert code == 2
     assert "cannot be read as a network" in err[0]

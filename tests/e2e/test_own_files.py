@@ -107,14 +107,27 @@ def test_the_estimators_take_the_method_of_a_file():
     assert model.score(X, y) > 0.3
 
 
-def test_the_examples_pass_mypy(tmp_path):
+USER = """
+import sparsefit
+reveal_type(sparsefit.SparseMLPRegressor)
+reveal_type(sparsefit.Setting().hidden)
+sparsefit.SparseMLPClassifier(nnzz=3)
+"""
+
+
+def test_type_checkers_see_what_is_public_and_pass_the_examples(tmp_path):
+    (tmp_path / "user.py").write_text(USER)
     words = ["--strict", "--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", *words, *EXAMPLES],
+        [sys.executable, "-m", "mypy", *words, *EXAMPLES, "user.py"],
         cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "MYPYPATH": str(Path(sparsefit.__file__).parent.parent)},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(errors) == 1, done.stdout
+    assert 'user.py:5: error: Unexpected keyword argument "nnzz"' in errors[0]
+    assert "sparsefit.estimators.regressor.SparseMLPRegressor" in done.stdout
+    assert 'Revealed type is "int"' in done.stdout.replace("builtins.", "")
 
 
 EMPTY = "VALUE = 3\n"

@@ -105,14 +105,21 @@ def test_a_torch_network_is_the_sum_of_both_paths(bias, layers):
     np.testing.assert_allclose(sparse_form.predict(X), net(x).detach().numpy())
 
 
-@pytest.mark.parametrize("name", ["imp", "magnitude", "gmp", "rigl", "learned-mask"])
-def test_a_linear_target_is_nearer_with_it(name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("imp", {"epochs": 200, "prune_iters": 0.3}), ("magnitude", {"epochs": 100}),
+        ("gmp", {"epochs": 150}), ("rigl", {}), ("learned-mask", {"epochs": 150}),
+    ],
+)  # fmt: skip
+def test_a_linear_target_is_nearer_with_it(name, options):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(600, 8)).astype(np.float32)
     problem = Problem(rows, rows[:, :3] @ np.array([[3.0], [-2.0], [1.0]], np.float32))
     losses = {}
     for skip in (False, True):
-        [(_, fit)] = find_method(name)().path(problem, [6], Setting(hidden=6, skip=skip))
+        method = find_method(name)(**options)
+        [(_, fit)] = method.path(problem, [6], Setting(hidden=6, skip=skip))
         assert fit.network.nnz <= 6
         losses[skip] = np.square(fit.network.predict(rows) - problem.y).mean()
     assert losses[True] < 0.6 * losses[False]
