@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from sparsefit.nn.parametrization import Masked
 from sparsefit.nn.targets import LAYERS, masked_weights
 
 INDEX_BYTES = 4
@@ -169,20 +171,28 @@ def summary(model: nn.Module) -> Summary:
     total                                40        4   0.1000       0        0
     """
     targets = list(masked_weights(model))
-    # Gates of a soft mask are not zero, and may be random: what counts is the mask behind them.
-    soft = [target.masked for target in targets if target.masked.is_soft]
-    for gates in soft:
-        gates.is_soft = False
     masked = {(target.layer, target.tensor) for target in targets}
     layers = {name: part for name, part in model.named_modules() if isinstance(part, LAYERS)}
-    lines = tuple(_summarize(name, module, masked) for name, module in layers.items())
-    for gates in soft:
-        gates.is_soft = True
+    with _hard(target.masked for target in targets):
+        lines = tuple(_summarize(name, module, masked) for name, module in layers.items())
     counted = {id(parameter) for module in layers.values() for parameter in _behind(module)}
     other = [pair for pair in model.named_parameters() if id(pair[1]) not in counted]
     biases = [parameter for name, parameter in other if name.rpartition(".")[2] == "bias"]
     weights = [parameter for name, parameter in other if name.rpartition(".")[2] != "bias"]
     return Summary(lines, _count(*weights), _count(*biases))
+
+
+@contextlib.contextmanager
+def _hard(masks: Iterable[Masked]) -> Iterator[None]:
+    """Let masks be hard: gates of a soft one are not zero, and may be random."""
+    soft = [mask for mask in masks if mask.is_soft]
+    for mask in soft:
+        mask.is_soft = False
+    try:
+        yield
+    finally:
+        for mask in soft:
+            mask.is_soft = True
 
 
 def _summarize(

@@ -86,12 +86,17 @@ def _classifiers(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tupl
 
 def _l1_classifier(X: np.ndarray, y: np.ndarray, nnz: int) -> Any:
     """Return the largest of a path of l1 models that has at most `nnz` weights."""
+    import sklearn
     from sklearn.linear_model import LogisticRegression
+    from sklearn.utils.fixes import parse_version
 
+    # What says l1 in one version is ignored, or warned about, in the other.
+    is_new = parse_version(sklearn.__version__) >= parse_version("1.8")
+    kind: dict[str, Any] = {"l1_ratio": 1.0} if is_new else {"penalty": "l1"}
     solver = "liblinear" if len(np.unique(y)) == 2 else "saga"
     best = None
     for C in _GRID:
-        model = LogisticRegression(C=C, l1_ratio=1.0, solver=solver, max_iter=100)
+        model = LogisticRegression(C=C, solver=solver, max_iter=100, **kind)
         if best is not None and np.count_nonzero(model.fit(X, y).coef_) > nnz:
             break
         best = model
