@@ -1,6 +1,8 @@
 """From a table to a model to predictions, by the commands."""
 
+import contextlib
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -30,12 +32,15 @@ def houses(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    """Return the bytes of a model of the table, fitted once for the tests that only read it."""
+    """Return the bytes of a model of the table, fitted once, and what was printed."""
+    out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("fitted"))
         write_houses()
-        assert main(FIT) == 0
-        return Path("houses.safetensors").read_bytes()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            assert main(FIT) == 0
+        model = Path("houses.safetensors").read_bytes()
+    return model, out.getvalue(), err.getvalue().splitlines()
 
 
 def records(name):
@@ -61,9 +66,8 @@ def test_fit_prints_scores_and_predict_agrees_with_them(command, tmp_path):
     assert len(facts["truth"]) == len(facts["prediction"])
 
 
-def test_the_table_names_the_models_and_the_columns(command):
-    code, out, err = command(*FIT)
-    assert code == 0
+def test_the_table_names_the_models_and_the_columns(fitted):
+    _, out, err = fitted
     assert "sparse network" in out
     assert "l1, at most" in out
     assert "columns used: size, age, place" in out
@@ -133,7 +137,7 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(command, tmp_path, w
 def test_predict_refuses_what_does_not_match_and_names_the_column(
     command, tmp_path, change, message, fitted
 ):
-    (tmp_path / "houses.safetensors").write_bytes(fitted)
+    (tmp_path / "houses.safetensors").write_bytes(fitted[0])
     text = (tmp_path / "houses.csv").read_text()
     (tmp_path / "new.csv").write_text(text.replace(*change, 1))
     code, out, err = command("predict", "houses.safetensors", "new.csv", "--out", "o.csv")
@@ -144,7 +148,7 @@ def test_predict_refuses_what_does_not_match_and_names_the_column(
 
 def test_a_damaged_model_is_refused(command, tmp_path, fitted):
     model = tmp_path / "houses.safetensors"
-    model.write_bytes(fitted[:-40])
+    model.write_bytes(fitted[0][:-40])
     code, _, err = command("predict", model, "houses.csv")
     assert code == 2
     assert "cannot be read as a network" in err[0]

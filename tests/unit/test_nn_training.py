@@ -143,6 +143,8 @@ BACKENDS = [
 
 # The compiler of torch uses what torch itself calls deprecated.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# It also looks at the gradient of every tensor it meets, which torch warns of once in a process.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "rule",
