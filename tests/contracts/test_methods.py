@@ -95,8 +95,8 @@ def signature(fit):
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_budget_is_kept(name, kind, bias, layers):
-    fits = fit_all(name, kind, [11, 1000, 4], bias=bias, layers=layers)
-    assert sorted(fits) == [4, 11, 1000]
+    fits = fit_all(name, kind, [40, 4, 1000, 11], bias=bias, layers=layers)
+    assert sorted(fits) == [4, 11, 40, 1000]
     for nnz, fit in fits.items():
         assert fit.network.nnz <= nnz
         assert fit.network.n_inputs == 6
@@ -113,7 +113,7 @@ def test_a_direct_path_is_counted_or_refused_in_a_sentence(name, kind, bias):
         with pytest.raises(SparsefitError, match=f"method '{name}' .* leave out --skip"):
             fit_all(name, kind, [11], bias=bias, skip=True)
         return
-    fits = fit_all(name, kind, [1000, 11], bias=bias, skip=True)
+    fits = fit_all(name, kind, [40, 4, 1000, 11], bias=bias, skip=True)
     n_outputs = problem(kind).n_outputs
     for nnz, fit in fits.items():
         assert fit.network.nnz <= nnz
