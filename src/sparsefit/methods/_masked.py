@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class MaskedTraining(TrainedMethod):
     """Options of methods that train a network once, under masks, and how they train it."""
 
-    quick: ClassVar[Mapping[str, Any]] = {"epochs": 12, "batch_size": 64, "lr": 0.02}
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 6, "batch_size": 64, "lr": 0.05}
 
     epochs: int | None = option(
         None,

@@ -79,7 +79,7 @@ def _meant_protocol(options: Mapping[str, Any]) -> str:
 class UnmaskedTraining(TrainedMethod):
     """Options of methods that train a dense network, once or between prunings."""
 
-    quick: ClassVar[Mapping[str, Any]] = {"epochs": 12, "batch_size": 64, "lr": 0.02}
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 6, "batch_size": 64, "lr": 0.05}
 
     epochs: int | None = option(
         None,

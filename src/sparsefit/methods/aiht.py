@@ -69,7 +69,7 @@ class AcceleratedIHT(SequentialMethod):
 
     name: ClassVar[str] = "aiht"
     aliases: ClassVar[tuple[str, ...]] = ("iht",)
-    quick: ClassVar[Mapping[str, Any]] = {"epochs": 12, "batch_size": 64, "step": 0.05}
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 8, "batch_size": 64, "step": 0.05}
 
     batch_size: int = option(0, "rows of a minibatch; 0: all rows", check=at_least(0))
     step: float | None = option(
