@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefit.core.datafits import DATAFITS, Huber
+from sparsefit.core.datafits import DATAFITS, Huber, curvature_roots
 
 
 def scores_and_targets(loss):
@@ -24,6 +24,28 @@ def test_the_gradient_is_that_of_the_value(loss):
     torch.testing.assert_close(datafit.gradient(z.detach(), y), expected)
 
 
+@pytest.mark.parametrize("loss", DATAFITS)
+def test_the_losses_of_rows_sum_to_the_value_alone_and_stacked(loss):
+    z, y = scores_and_targets(loss)
+    datafit = DATAFITS[loss]()
+    torch.testing.assert_close(datafit.losses(z, y).sum(), datafit.value(z, y))
+    stacked = datafit.losses(torch.stack([z, -z]), torch.stack([y, y]))
+    torch.testing.assert_close(stacked[1], datafit.losses(-z, y))
+    # Outputs of a stack lie with their rows together: layout must not matter.
+    turned = z.T.contiguous().T
+    torch.testing.assert_close(datafit.losses(turned, y), datafit.losses(z, y))
+    torch.testing.assert_close(datafit.gradient(turned, y), datafit.gradient(z, y))
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "softmax"])
+def test_the_roots_of_the_curvature_give_the_second_derivative(loss):
+    z, y = scores_and_targets(loss)
+    datafit = DATAFITS[loss]()
+    expected = torch.autograd.functional.hessian(lambda row: datafit.value(row[None], y[:1]), z[0])
+    roots = [root[0] for root in curvature_roots(datafit, z, y)]
+    torch.testing.assert_close(sum(torch.outer(root, root) for root in roots), expected)
+
+
 def test_the_parabola_of_huber_is_nowhere_below_it():
     z, y = scores_and_targets("huber")
     z, y, datafit = z.ravel()[:, None], y.ravel()[:, None], Huber()
@@ -32,5 +54,5 @@ def test_the_parabola_of_huber_is_nowhere_below_it():
     at = torch.nn.functional.huber_loss(z, y, reduction="none")
     parabola = at + datafit.gradient(z, y) * (to - z) + datafit.curvature(z, y) / 2 * (to - z) ** 2
     assert (parabola >= loss - 1e-12).all()
-    [root] = datafit.curvature_roots(z, y)
+    [root] = curvature_roots(datafit, z, y)
     torch.testing.assert_close(root.square(), datafit.curvature(z, y))

@@ -13,7 +13,7 @@ from torch.nn import functional
 class Datafit(Protocol):
     """A smooth convex function of the outputs z, separable over rows.
 
-    All take z and y of one shape, (n,) or (n, k).
+    All take z and y of one shape, (n,) or (n, k), and but for `value` (..., n, k).
 
     Attributes
     ----------
@@ -30,16 +30,19 @@ class Datafit(Protocol):
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the sum over rows, a scalar."""
 
+    def losses(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each row, (n,) for z and y of shape (n, k)."""
+
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the derivative by z, of the shape of z."""
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the diagonal of the second derivative by z, of the shape of z."""
 
-    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
-        """Yield a_1, ..., a_k, of the shape of z: the second derivative is sum_c a_c a_c^T.
+    def curvature_root(self, z: Tensor, y: Tensor, vector: Tensor) -> Tensor:
+        """Return R times the rows of `vector`, (n, k): the second derivative is R R^T.
 
-        For z and y of shape (n, k).
+        `vector` may have one row that serves all.
         """
 
     def predict(self, z: Tensor) -> Tensor:
@@ -62,6 +65,10 @@ class Squared:
         """Return 1/2 ||z - y||^2."""
         return 0.5 * (z - y).square().sum()
 
+    def losses(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return half the squared distance of each row."""
+        return 0.5 * (z - y).square().sum(dim=-1)
+
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
         """Return z - y."""
         return z - y
@@ -70,9 +77,9 @@ class Squared:
         """Return ones."""
         return torch.ones_like(z)
 
-    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
-        """Yield the unit vectors."""
-        yield from _one_hot(z)
+    def curvature_root(self, z: Tensor, y: Tensor, vector: Tensor) -> Tensor:
+        """Return the vector."""
+        return vector.expand_as(z)
 
     def predict(self, z: Tensor) -> Tensor:
         """Return z."""
@@ -98,6 +105,10 @@ class Huber:
         """Return the loss."""
         return functional.huber_loss(z, y, reduction="sum")
 
+    def losses(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of each row."""
+        return functional.huber_loss(z, y, reduction="none").sum(dim=-1)
+
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
         """Return z - y, no larger than 1."""
         return (z - y).clamp(-1, 1)
@@ -106,10 +117,9 @@ class Huber:
         """Return that of the parabola above the loss, 1 / max(1, |z - y|): steps lower the loss."""
         return (z - y).abs().clamp(min=1).reciprocal()
 
-    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
-        """Yield the unit vectors e_c times the root of the curvature."""
-        root = self.curvature(z, y).sqrt()
-        yield from (root * unit for unit in _one_hot(z))
+    def curvature_root(self, z: Tensor, y: Tensor, vector: Tensor) -> Tensor:
+        """Return the vector times the root of the curvature."""
+        return self.curvature(z, y).sqrt() * vector
 
     def predict(self, z: Tensor) -> Tensor:
         """Return z."""
@@ -132,6 +142,10 @@ class Logistic:
         """Return the log loss."""
         return functional.binary_cross_entropy_with_logits(z, y, reduction="sum")
 
+    def losses(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the log loss of each row."""
+        return (functional.softplus(z) - y * z).sum(dim=-1)
+
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
         """Return sigmoid(z) - y."""
         return z.sigmoid() - y
@@ -141,10 +155,9 @@ class Logistic:
         p = z.sigmoid()
         return p * (1 - p)
 
-    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
-        """Yield the unit vectors e_c times sqrt(p_c (1 - p_c))."""
-        root = self.curvature(z, z).sqrt()
-        yield from (root * unit for unit in _one_hot(z))
+    def curvature_root(self, z: Tensor, y: Tensor, vector: Tensor) -> Tensor:
+        """Return the vector times sqrt(p (1 - p))."""
+        return self.curvature(z, y).sqrt() * vector
 
     def predict(self, z: Tensor) -> Tensor:
         """Return the probability of label 1."""
@@ -165,31 +178,59 @@ class Softmax:
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the cross-entropy."""
-        return -(y * z.log_softmax(dim=1)).sum()
+        return -(y * _log_softmax(z)).sum()
+
+    def losses(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the cross-entropy of each row."""
+        return -(y * _log_softmax(z)).sum(dim=-1)
 
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
         """Return softmax(z) - y."""
-        return z.softmax(dim=1) - y
+        return _softmax(z) - y
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Return p (1 - p), the diagonal only, p = softmax(z)."""
-        p = z.softmax(dim=1)
+        p = _softmax(z)
         return p * (1 - p)
 
-    def curvature_roots(self, z: Tensor, y: Tensor) -> Iterator[Tensor]:
-        """Yield sqrt(p_c) (e_c - p) for the unit vectors e_c."""
-        p = z.softmax(dim=1)
-        root = p.sqrt()
-        yield from (root[:, [c]] * (unit - p) for c, unit in enumerate(_one_hot(z)))
+    def curvature_root(self, z: Tensor, y: Tensor, vector: Tensor) -> Tensor:
+        """Return sqrt(p) v - p (sqrt(p) . v) for each row v of the vector."""
+        p = _softmax(z)
+        rooted = p.sqrt() * vector
+        return rooted - p * rooted.sum(dim=-1, keepdim=True)
 
     def predict(self, z: Tensor) -> Tensor:
         """Return class probabilities."""
-        return z.softmax(dim=1)
+        return _softmax(z)
 
 
-def _one_hot(z: Tensor) -> Iterator[Tensor]:
-    """Yield, for each column, ones there and zeros elsewhere; one row that serves all."""
-    return iter(torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape))
+def _softmax(z: Tensor) -> Tensor:
+    """Return the softmax over the last dimension."""
+    if z.stride(-1) == 1:
+        return z.softmax(dim=-1)
+    # Where classes do not lie side by side in memory, torch takes many times as long as this.
+    e = (z - z.amax(dim=-1, keepdim=True)).exp_()
+    return e.div_(e.sum(dim=-1, keepdim=True))
+
+
+def _log_softmax(z: Tensor) -> Tensor:
+    """Return the logarithm of the softmax over the last dimension; see `_softmax`."""
+    if z.stride(-1) == 1:
+        return z.log_softmax(dim=-1)
+    z = z - z.amax(dim=-1, keepdim=True)
+    return z.sub_(z.exp().sum(dim=-1, keepdim=True).log_())
+
+
+def curvature_roots(datafit: Datafit, z: Tensor, y: Tensor) -> Iterator[Tensor]:
+    """Yield a_1, ..., a_k, of the shape of z, (n, k): the second derivative is sum_c a_c a_c^T.
+
+    Examples
+    --------
+    >>> [a.tolist() for a in curvature_roots(Squared(), torch.zeros(1, 2), torch.zeros(1, 2))]
+    [[[1.0, 0.0]], [[0.0, 1.0]]]
+    """
+    for unit in torch.eye(z.shape[-1], dtype=z.dtype, device=z.device):
+        yield datafit.curvature_root(z, y, unit)
 
 
 DATAFITS: dict[str, type[Squared] | type[Huber] | type[Logistic] | type[Softmax]] = {

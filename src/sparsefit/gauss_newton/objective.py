@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sparsefit.core.datafits import DATAFITS, SQUARED, Datafit
+from sparsefit.core.datafits import DATAFITS, SQUARED, Datafit, curvature_roots
 from sparsefit.core.problem import Problem
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.setting import Setting
@@ -208,7 +208,7 @@ class Objective:
             z, targets = through.outputs.T, self.y[:, span].T
             total += 2 * self.datafit.value(z, targets)
             gradient += net.jacobian(through, self.datafit.gradient(z, targets).T).sum(dim=1)
-            for root in self.datafit.curvature_roots(z, targets):
+            for root in curvature_roots(self.datafit, z, targets):
                 _add_lower(gram, net.jacobian(through, root.T))
         return Equations(_mirrored(gram), gradient, float(total))
 
@@ -294,7 +294,7 @@ class Objective:
         z = through.outputs.T
         pulls = deltas(self.datafit.gradient(z, y.T).T)
         squares = [torch.zeros_like(pull) for pull in pulls]
-        for root in self.datafit.curvature_roots(z, y.T):
+        for root in curvature_roots(self.datafit, z, y.T):
             for square, delta in zip(squares, deltas(root.T), strict=True):
                 square.addcmul_(delta, delta)
         return pulls, squares
