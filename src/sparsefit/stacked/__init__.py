@@ -1,0 +1,1 @@
+"""Many small networks at once: all folds and all ridges in one tensor."""
