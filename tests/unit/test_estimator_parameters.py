@@ -34,6 +34,7 @@ WRONG_VALUES = [
     *(("alpha", value) for value in (-1, -1e-9, NAN, np.inf, False, "none", None, [0.1])),
     *((name, value) for name in SWITCHES for value in (2, 0, 1.0, "maybe", None, NAN)),
     *(("folds", value) for value in (1, -1, 2.0, NAN, True, "all", None)),
+    *(("time_limit", value) for value in (0, -1.0, NAN, True, "1 s", [5])),
     *(("random_state", value) for value in (-1, 2**32, 0.5, True, NAN, "seed")),
     *(("device", value) for value in ("gpu", "cuda:7", "cuda:x", "", 0, None, True)),
     *(("verbose", value) for value in (3, 1.0, "yes", None, NAN)),

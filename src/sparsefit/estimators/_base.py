@@ -179,15 +179,18 @@ class SparseMLP(Inspection, Parameters):
         with self._progress() as progress:
             setting = replace(setting, progress=progress)
             yield Search(
-                problem=problem, setting=setting, method=method, alphas=alphas, n_folds=n_folds
-            )
+                problem=problem, setting=setting, method=method, alphas=alphas, n_folds=n_folds,
+                is_stacked=self.method == "auto", time_limit=self.time_limit,
+            )  # fmt: skip
 
     def _n_folds(self, problem: Problem, setting: Setting) -> int:
         n = len(problem.X)
         if self.folds != "auto":
             return min(int(self.folds), n)
         # The solver that drops weights in validation takes no biases of later hidden layers.
-        return 0 if setting.bias and setting.layers > 1 else FOLDS.count(n)
+        if setting.bias and setting.layers > 1:
+            return 0
+        return FOLDS.count(n, is_slow=self.method != "auto" or setting.layers > 1)
 
     def _method(self, problem: Problem, *, quick: bool) -> Method:
         """Return the method; a quick one if what it finds is validated and mended anyway."""

@@ -76,6 +76,9 @@ _RULES = {
         [_AUTO, Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
         "'auto', 0 or an integer >= 2",
     ),
+    "time_limit": Rule(
+        [None, Interval(Real, 0, None, closed="neither")], "None or a number of seconds > 0"
+    ),
     "random_state": Rule(
         ["random_state"], "None, a RandomState or an integer between 0 and 2**32 - 1"
     ),
@@ -102,6 +105,7 @@ class Parameters(BaseEstimator):
         fit_intercept: bool = True,
         standardize: bool = True,
         folds: int | Literal["auto"] = "auto",
+        time_limit: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "cpu",
         verbose: bool | Callable[[float, str], None] = False,
@@ -115,6 +119,7 @@ class Parameters(BaseEstimator):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.folds = folds
+        self.time_limit = time_limit
         self.random_state = random_state
         self.device = device
         self.verbose = verbose

@@ -15,13 +15,15 @@ class Folds:
         Up to `few_rows` rows, each of which tells much, there are `folds_of_few` folds; beyond,
         where a fit takes longer, `folds`. Not tuned.
     most_rows : int
-        Nothing is held out of more rows than these: at few weights overfitting is no concern then.
-        Not tuned.
+        Nothing is held out of more rows than these if each fold is fitted by a method of its own:
+        at few weights overfitting is no concern then. Not tuned.
 
     Examples
     --------
     >>> [FOLDS.count(n) for n in (1, 3, 1000, 1001, 5001)]
-    [0, 3, 5, 3, 0]
+    [0, 3, 5, 3, 3]
+    >>> FOLDS.count(5001, is_slow=True)
+    0
     """
 
     few_rows: int = 1000
@@ -29,9 +31,9 @@ class Folds:
     folds: int = 3
     most_rows: int = 5000
 
-    def count(self, n: int) -> int:
+    def count(self, n: int, *, is_slow: bool = False) -> int:
         """Return how many folds `n` rows are cut into; 0 for none."""
-        if n > self.most_rows or n < 2:
+        if n < 2 or (is_slow and n > self.most_rows):
             return 0
         return min(n, self.folds_of_few if n <= self.few_rows else self.folds)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +20,10 @@ from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
 from sparsefit.estimators._ridge import with_ridge
-from sparsefit.estimators._validation import Candidates, falling_sizes, validate
+from sparsefit.estimators._stacked import Compared, Comparison
+from sparsefit.estimators._validation import Candidates, split_rows, validate
 from sparsefit.methods import Method
+from sparsefit.stacked.path import falling_sizes
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,26 @@ class SearchProfile:
     n_below, ratio, least_below : int
         Budgets below the largest, each so many times smaller, and none below the least, that
         "auto" fits networks of: a search of a large budget may miss a small network. Not tuned.
+    first, growth : int
+        Side by side, "auto" compares networks of up to `first` weights, and of so many times as
+        many as long as the largest are best. Not tuned.
+    in_reach, binding, near : float
+        Where networks that are trained side by side leave more than a share `in_reach` of the
+        targets' variance, or those of less than a share `binding` of the budget are best and
+        leave more than `near`, a search for an exact network is hopeless or needless. Planted
+        networks leave .0001 to .04 and use all of the budget, or leave less; diabetes leaves .5,
+        and Friedman 1 uses a third (docs/maths.md).
     """
 
     most_rows: int = 20_000
     n_below: int = 2
     ratio: int = 3
     least_below: int = 5
+    first: int = 100
+    growth: int = 2
+    in_reach: float = 0.15
+    binding: float = 0.4
+    near: float = 0.01
 
 
 SEARCH = SearchProfile()
@@ -65,6 +83,11 @@ class Search:
         Ridges to choose from; with no folds, the first is used.
     n_folds : int
         Of cross-validation; 0 takes networks as they are fitted.
+    is_stacked : bool
+        Whether networks of all folds and ridges may be trained side by side, in place of the
+        method, which is then for networks that may be exact.
+    time_limit : float or None
+        Seconds after which training side by side ends, and no exact network is searched for.
     """
 
     problem: Problem
@@ -72,20 +95,26 @@ class Search:
     method: Method
     alphas: tuple[float, ...]
     n_folds: int
+    is_stacked: bool
+    time_limit: float | None = None
+    began: float = field(default_factory=time.monotonic)
 
     def of_budgets(self, budgets: Sequence[int]) -> list[Found]:
         """Return the best network of each budget."""
+        most = max(budgets)
         if self._has_nothing_to_fit():
             return [Found(self._empty(), []) for _ in budgets]
         if not self.n_folds:
             return [Found(self._unvalidated(nnz), []) for nnz in budgets]
-        fits = self._fits(budgets)
-        exact = {nnz: self._fewest_exact(nnz, fit) for nnz, fit in fits.items()}
-        if all(exact.values()):
-            return [Found(exact[nnz] or fits[nnz], []) for nnz in budgets]
-        choice = self._validated(fits)
+        if self._takes(most):
+            sizes = sorted({*falling_sizes(most), *budgets}, reverse=True)
+            compared = self._comparison.of(sizes, self.problem)
+            return [self._searched(nnz, compared) for nnz in budgets]
+        fits = self._fits(budgets, self.problem)
+        exact = {nnz: self._fewest_exact(nnz, fit, self.problem) for nnz, fit in fits.items()}
+        choice = None if all(exact.values()) else self._validated(fits)
         return [
-            Found(exact[nnz] or choice.best(nnz), [] if exact[nnz] else choice.up_to(nnz))
+            _found(exact[nnz], fits[nnz], choice.best(nnz) if choice else None, choice, nnz)
             for nnz in budgets
         ]
 
@@ -95,13 +124,24 @@ class Search:
             return Found(self._empty(), [])
         if not self.n_folds:
             return Found(self._unvalidated(most), [])
+        if self._takes(most):
+            return self._fewest_of_stack(most)
         below = (most // SEARCH.ratio**at for at in range(1, SEARCH.n_below + 1))
-        fits = self._fits([most, *(nnz for nnz in below if nnz >= SEARCH.least_below)])
-        exact = self._fewest_exact(most, fits[most])
-        if exact is not None:
-            return Found(exact, [])
-        choice = self._validated(fits)
-        return Found(choice.smallest(), choice.up_to(most))
+        fits = self._fits(
+            [most, *(nnz for nnz in below if nnz >= SEARCH.least_below)], self.problem
+        )
+        exact = self._fewest_exact(most, fits[most], self.problem)
+        choice = None if exact else self._validated(fits)
+        return _found(exact, fits[most], choice.smallest(most) if choice else None, choice, most)
+
+    def _fewest_of_stack(self, most: int) -> Found:
+        compared = self._grown(most)
+        choice = compared.candidates
+        if self._is_in_reach(most, compared):
+            exact = self._fewest_exact(most, self._fits([most], self._few)[most], self._few)
+            if exact is not None:
+                return Found(self._refitted(exact), [])
+        return Found(choice.smallest(most) or self._empty(), choice.up_to(most))
 
     def _has_nothing_to_fit(self) -> bool:
         return self.problem.loss in ("squared", "huber") and not self.problem.y.any()
@@ -118,9 +158,73 @@ class Search:
         skip = Layer(sparse.csc_array((widths[0], widths[-1]))) if setting.skip else None
         return Fit(Network(layers, skip=skip), Status.CONVERGED, 0)
 
-    def _fits(self, budgets: Sequence[int]) -> dict[int, Fit]:
+    @cached_property
+    def _few(self) -> Problem:
+        """Some of the rows, if there are very many."""
+        return self.problem.sample(SEARCH.most_rows, self.setting.seed)
+
+    @cached_property
+    def _comparison(self) -> Comparison:
+        return Comparison(
+            problem=self._few, setting=self.setting, alphas=self.alphas, n_folds=self.n_folds,
+            is_over=self._is_over,
+        )  # fmt: skip
+
+    def _is_over(self) -> bool:
+        return self.time_limit is not None and time.monotonic() > self.began + self.time_limit
+
+    def _takes(self, nnz: int) -> bool:
+        """Whether networks of so many weights are trained side by side."""
+        return self.is_stacked and self._comparison.fits(nnz)
+
+    def _grown(self, most: int) -> Compared:
+        """Compare ever larger networks, as long as the largest are best."""
+        nnz, least, found = min(most, SEARCH.first), 0, None
+        while True:
+            sizes = [size for size in falling_sizes(nnz) if size > least]
+            now = self._comparison.of(sizes, self.problem)
+            found = now if found is None else found.joined(now)
+            if nnz == most or found.candidates.best_size(nnz) < nnz or self._is_over():
+                return found
+            least, nnz = nnz, min(most, SEARCH.growth * nnz)
+
+    def _searched(self, nnz: int, compared: Compared) -> Found:
+        """Return the best network of a comparison, or of the method where that may be better."""
+        choice = compared.candidates
+        found = Found(choice.best(nnz) or self._empty(), choice.up_to(nnz))
+        if not self._is_in_reach(nnz, compared):
+            return found
+        fit = self._fits([nnz], self._few)[nnz]
+        exact = self._fewest_exact(nnz, fit, self._few)
+        if exact is not None:
+            return Found(self._refitted(exact), [])
+        return found._replace(fit=self._refitted(fit)) if self._is_better(nnz, choice) else found
+
+    def _is_in_reach(self, nnz: int, compared: Compared) -> bool:
+        if self.problem.loss != "squared" or self._is_over():
+            return False
+        left = compared.residual / float(np.square(self._few.y).mean())
+        is_binding = compared.candidates.best_size(nnz) >= SEARCH.binding * nnz
+        return left < SEARCH.near or (is_binding and left < SEARCH.in_reach)
+
+    def _is_better(self, nnz: int, choice: Candidates) -> bool:
+        """Whether the method's network is better than the best candidate on a fold's rows."""
+        rest, held = next(split_rows(self._few, self.n_folds, self.setting.seed))
+        fit = self._fits([nnz], self._few.take(rest))[nnz]
+        return dense.mean_loss(fit.network, self._few.take(held)) < choice.losses_of_best(nnz)[0]
+
+    def _refitted(self, fit: Fit, alpha: float = 0.0) -> Fit:
+        """Return a network that was found on some of the rows, refitted on all."""
+        setting = self.setting
+        if self._few is not self.problem:
+            setting = replace(setting, dtype="float32")
+        elif not alpha:
+            return fit
+        return replace(fit, network=with_ridge(fit.network, self.problem, setting, alpha))
+
+    def _fits(self, budgets: Sequence[int], problem: Problem) -> dict[int, Fit]:
         setting = self.setting.part(0, 1 / (self.n_folds + 1))
-        return dict(self.method.path(self.problem, list(dict.fromkeys(budgets)), setting))
+        return dict(self.method.path(problem, list(dict.fromkeys(budgets)), setting))
 
     def _validated(self, fits: dict[int, Fit]) -> Candidates:
         return validate(
@@ -128,7 +232,7 @@ class Search:
             alphas=self.alphas, n_folds=self.n_folds,
         )  # fmt: skip
 
-    def _fewest_exact(self, nnz: int, fit: Fit) -> Fit | None:
+    def _fewest_exact(self, nnz: int, fit: Fit, problem: Problem) -> Fit | None:
         """Return the smallest exact network, if there is one that interpolation does not explain.
 
         So many weights as there are targets fit anything: an exact network says something if it
@@ -137,28 +241,32 @@ class Search:
         best = None
         for size in falling_sizes(nnz):
             if size < nnz:
-                fit = dict(self.method.path(self.problem, [size], self.setting.part(0, 0)))[size]
-            if not self._is_exact(fit):
+                fit = dict(self.method.path(problem, [size], self.setting.part(0, 0)))[size]
+            if not _is_exact(fit, problem):
                 break
-            if 2 * fit.network.nnz <= self.problem.y.size:
+            if 2 * fit.network.nnz <= problem.y.size:
                 best = fit
         return best
 
-    def _is_exact(self, fit: Fit) -> bool:
-        if self.problem.loss != "squared":
-            return False
-        scale = float(np.square(self.problem.y).mean())
-        return is_exact(dense.mean_loss(fit.network, self.problem), scale)
-
     def _unvalidated(self, nnz: int) -> Fit:
-        problem = few = self.problem
-        if problem.loss == "squared":
-            # Every step of a least squares search sees all rows: some of them do.
-            few = problem.sample(SEARCH.most_rows, self.setting.seed)
+        # Every step of a least squares search sees all rows: some of them do.
+        few = self._few if self.problem.loss == "squared" else self.problem
         [(_, fit)] = self.method.path(few, [nnz], self.setting)
-        setting, alpha = self.setting, self.alphas[0]
-        if few is not problem:
-            setting = replace(setting, dtype="float32")
-        if alpha or few is not problem:
-            fit = replace(fit, network=with_ridge(fit.network, problem, setting, alpha))
-        return fit
+        if few is self.problem and not self.alphas[0]:
+            return fit
+        return self._refitted(fit, self.alphas[0])
+
+
+def _is_exact(fit: Fit, problem: Problem) -> bool:
+    if problem.loss != "squared":
+        return False
+    return is_exact(dense.mean_loss(fit.network, problem), float(np.square(problem.y).mean()))
+
+
+def _found(
+    exact: Fit | None, fit: Fit, chosen: Fit | None, choice: Candidates | None, nnz: int
+) -> Found:
+    """Return an exact network if there is one, else what was chosen, else what was fitted."""
+    if exact is not None or choice is None:
+        return Found(exact or fit, [])
+    return Found(chosen or fit, choice.up_to(nnz))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from sparsefit.gauss_newton.conversion import from_network, to_network
 from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import SparseNet
 from sparsefit.methods import Method
+from sparsefit.stacked.path import falling_sizes
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,10 @@ class ValidationProfile:
 
     Attributes
     ----------
-    step : float
-        From one size to the next. ``benchmarks/tables.py``: finer steps find sizes whose losses
-        differ by less than their standard errors.
     alphas : tuple of float
         Ridges to choose from, for inputs and targets of variance 1 (docs/results.md).
     """
 
-    step: float = 2 / 3
     alphas: tuple[float, ...] = (0.0001, 0.001, 0.01, 0.1)
 
 
@@ -70,18 +67,13 @@ class Candidates:
 
     Attributes
     ----------
-    fits : dict of int to Fit
-        Networks on all rows, by budget.
-    nets : dict of Key to SparseNet
-        They, and what is left of them and of a linear model when weights are dropped.
-    setting : Setting
+    fit_of : callable
+        Returns the `Fit` of a candidate to all rows.
     losses : dict of Key to list of float
         On the rows held out of each fold.
     """
 
-    fits: dict[int, Fit]
-    nets: dict[Key, SparseNet]
-    setting: Setting
+    fit_of: Callable[[Key], Fit]
     losses: dict[Key, list[float]]
 
     def up_to(self, nnz: int) -> list[dict[str, Any]]:
@@ -95,44 +87,53 @@ class Candidates:
         best = min(keys, key=self._mean, default=None)
         return [self._entry(key, best) for key in keys if best is not None]
 
-    def best(self, nnz: int) -> Fit:
-        """Return the network of at most `nnz` weights whose loss is least."""
-        return self._fit(min(self._keys(nnz), key=self._mean, default=None), nnz)
+    def best(self, nnz: int) -> Fit | None:
+        """Return the network of at most `nnz` weights of least loss; None if there is none."""
+        key = min(self._keys(nnz), key=self._mean, default=None)
+        return None if key is None else self._fit(key)
 
-    def smallest(self) -> Fit:
+    def smallest(self, nnz: int) -> Fit | None:
         """Return the network of fewest weights that is within one standard error of the best.
 
         The error is that of the difference: folds that are hard are hard for both.
         """
-        most = max(self.fits)
-        keys = self._keys(most)
+        keys = self._keys(nnz)
         best = min(keys, key=self._mean, default=None)
         near = [key for key in keys if best is not None and self._is_near(key, best)]
-        return self._fit(near[-1] if near else None, most)
+        return self._fit(near[-1]) if near else None
+
+    def best_size(self, nnz: int) -> int:
+        """Return the size, of at most `nnz`, whose loss is least."""
+        return min(self._keys(nnz), key=self._mean).size
+
+    def losses_of_best(self, nnz: int) -> list[float]:
+        """Return the losses of the best candidate of at most `nnz` weights, by fold."""
+        return self.losses[min(self._keys(nnz), key=self._mean)]
+
+    def joined(self, other: Candidates) -> Candidates:
+        """Return these candidates and others; of those that both have, the other's."""
+
+        def fit_of(key: Key) -> Fit:
+            return (other if key in other.losses else self).fit_of(key)
+
+        return Candidates(fit_of, {**self.losses, **other.losses})
 
     def _keys(self, nnz: int) -> list[Key]:
         """Return the best candidate of each size, from `nnz` down."""
         by_size: dict[int, Key] = {}
         for key in self.losses:
-            if key.size <= nnz and key in self.nets:
+            if key.size <= nnz:
                 by_size[key.size] = min(by_size.get(key.size, key), key, key=self._mean)
         return [by_size[size] for size in sorted(by_size, reverse=True)]
 
-    def _fit(self, key: Key | None, nnz: int) -> Fit:
-        """Return a candidate; with none, as of networks without weights, the network fitted.
+    def _fit(self, key: Key) -> Fit:
+        """Return a candidate.
 
         Of the same candidate with larger ridges, the largest that is within one standard error is
         taken: the log loss tells small ridges from one another by few rows.
         """
-        if key is None:
-            return self.fits[nnz]
-        alike = [k for k in self.losses if k[:2] == key[:2] and k in self.nets]
-        near = [k for k in alike if self._is_near(k, key)]
-        key = max(near, key=lambda k: k.alpha)
-        fit = self.fits[key.budget or nnz]
-        if key.is_as_fitted:
-            return fit
-        return replace(fit, network=to_network(self.nets[key], self.setting))
+        near = [k for k in self.losses if k[:2] == key[:2] and self._is_near(k, key)]
+        return self.fit_of(max(near, key=lambda k: k.alpha))
 
     def _is_near(self, key: Key, best: Key) -> bool:
         above = np.array(self.losses[key]) - np.array(self.losses[best])
@@ -173,7 +174,7 @@ def validate(
     n_folds : int
     """
     losses: dict[Key, list[float]] = {}
-    for at, (rest, held) in enumerate(_folds(problem, n_folds, setting.seed)):
+    for at, (rest, held) in enumerate(split_rows(problem, n_folds, setting.seed)):
         some, held_out = problem.take(rest), problem.take(held)
         part = setting.part(at / n_folds, (at + 1) / n_folds)
         found = _candidates(dict(method.path(some, list(fits), part)), some, setting, alphas)
@@ -181,9 +182,15 @@ def validate(
         for key, net in found.items():
             outputs = torch.cat([net.forward(block).outputs for block in rows.blocks], dim=1)
             losses.setdefault(key, []).append(dense.mean_loss_of(outputs.T, held_out))
+    nets = _candidates(fits, problem, setting, alphas)
+
+    def fit_of(key: Key) -> Fit:
+        fit = fits[key.budget or max(fits)]
+        return fit if key.is_as_fitted else replace(fit, network=to_network(nets[key], setting))
+
     # A fold may lack a candidate, as that of a network that has no weights.
-    losses = {key: found for key, found in losses.items() if len(found) == n_folds}
-    return Candidates(fits, _candidates(fits, problem, setting, alphas), setting, losses)
+    shared = {key: found for key, found in losses.items() if len(found) == n_folds and key in nets}
+    return Candidates(fit_of, shared)
 
 
 def _candidates(
@@ -209,21 +216,10 @@ def _candidates(
     return found
 
 
-def falling_sizes(nnz: int) -> list[int]:
-    """Return `nnz` and smaller sizes, to 1.
-
-    Examples
-    --------
-    >>> falling_sizes(10)
-    [10, 6, 4, 2, 1]
-    """
-    sizes = [nnz]
-    while sizes[-1] > 1:
-        sizes.append(int(VALIDATION.step * sizes[-1]))
-    return sizes
-
-
-def _folds(problem: Problem, n_folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def split_rows(
+    problem: Problem, n_folds: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield, for each fold, the rows that are fitted and those that are held out."""
     if problem.loss in ("squared", "huber"):
         yield from KFold(n_folds, shuffle=True, random_state=seed).split(problem.X)
         return

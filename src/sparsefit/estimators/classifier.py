@@ -48,7 +48,11 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     folds : int or "auto", default "auto"
         Of the cross-validation that chooses, among the fitted network, a linear model and what is
         left of both when weights are dropped, the one to return; 0 returns the fitted network.
-        "auto": 5 up to 1000 rows, 3 up to 5000, and none beyond.
+        "auto": 5 up to 1000 rows and 3 beyond; with a method other than "auto", or several hidden
+        layers, none beyond 5000 rows, and none if a later hidden layer has biases.
+    time_limit : float or None, default None
+        Seconds after which method "auto" makes do with the networks that it has, of which there is
+        always one; a fit may take a little longer, for the last step and the refit.
     random_state : int, RandomState or None, default None
     device : str, default "cpu"
         Of torch.

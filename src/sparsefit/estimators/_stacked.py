@@ -1,0 +1,191 @@
+"""All networks of a comparison at once: every fold, every ridge, and all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsefit.core.datafits import DATAFITS
+from sparsefit.core.network import Network
+from sparsefit.core.problem import Problem
+from sparsefit.core.result import Fit, Status
+from sparsefit.core.setting import Setting
+from sparsefit.estimators._ridge import with_ridge
+from sparsefit.estimators._validation import Candidates, Key, split_rows
+from sparsefit.gauss_newton.conversion import to_network
+from sparsefit.gauss_newton.sparse_net import SparseNet
+from sparsefit.stacked.nets import Shape, Stack
+from sparsefit.stacked.objective import StackObjective
+from sparsefit.stacked.path import shrink
+from sparsefit.stacked.profiles import LINEAR, PATH, START
+from sparsefit.stacked.start import linear_start, trained_start
+
+
+@dataclass(frozen=True)
+class StackedProfile:
+    """What fits into a stack.
+
+    Attributes
+    ----------
+    most_weights : int
+        Of a network: each step costs the square of it for each row, and its cube.
+    most_numbers : int
+        Possible weights of all networks: a quarter of the default memory budget.
+    """
+
+    most_weights: int = 500
+    most_numbers: int = 1 << 24
+
+
+STACKED = StackedProfile()
+
+
+class Compared(NamedTuple):
+    """What a comparison found.
+
+    Attributes
+    ----------
+    candidates : Candidates
+    residual : float
+        Least mean loss on the rows that networks were trained on.
+    """
+
+    candidates: Candidates
+    residual: float
+
+    def joined(self, other: Compared) -> Compared:
+        """Return what two comparisons found."""
+        residual = min(self.residual, other.residual)
+        return Compared(self.candidates.joined(other.candidates), residual)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Networks of many sizes and ridges on several parts of the rows, trained side by side.
+
+    Attributes
+    ----------
+    problem : Problem
+        The rows that networks are found on.
+    setting : Setting
+    alphas : tuple of float
+        Ridges to choose from.
+    n_folds : int
+    is_over : callable
+        Whether there is no time left; then what there is of networks is compared.
+    """
+
+    problem: Problem
+    setting: Setting
+    alphas: tuple[float, ...]
+    n_folds: int
+    is_over: Callable[[], bool] = lambda: False
+
+    def fits(self, nnz: int) -> bool:
+        """Return whether networks of so many weights can be compared so."""
+        count = self._shape(nnz).count * (self.n_folds + 1) * len(self.alphas)
+        is_small = nnz <= STACKED.most_weights and count <= STACKED.most_numbers
+        return is_small and self.setting.layers == 1 and self.setting.device == "cpu"
+
+    def of(self, sizes: Sequence[int], whole: Problem) -> Compared:
+        """Train networks of all sizes and compare them on the rows that are held out.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Falling.
+        whole : Problem
+            All rows, on which a network that is chosen is refitted.
+        """
+        folds = list(split_rows(self.problem, self.n_folds, self.setting.seed))
+        objective = self._objective(folds)
+        ridged, held = objective.with_alphas(self.alphas), self._held_out(folds)
+        losses: dict[Key, list[float]] = {}
+        nets: dict[Key, Callable[[], SparseNet]] = {}
+        residual, done = float("inf"), 0
+        for budget, start in self._starts(objective, sizes[0]):
+            wide = start.repeat_interleave(len(self.alphas))
+            effort = PATH if budget else LINEAR
+            for size, stack in shrink(wide, ridged, sizes, self.is_over, effort):
+                rows = ridged.losses(stack).unflatten(0, (-1, len(self.alphas))) * self._scale
+                residual = min(residual, float(rows[0].mean(dim=1).min()))
+                for which, alpha in enumerate(self.alphas):
+                    key = Key(budget, size, alpha)
+                    losses[key] = (rows[1:, which] * held).sum(dim=1).tolist()
+                    nets[key] = partial(stack.net, which)
+                done += 1
+                self._report(done / (2 * len(sizes)), size)
+        return Compared(self._candidates(sizes[0], losses, nets, whole), residual)
+
+    def _report(self, share: float, size: int) -> None:
+        text = f"networks of {size} weights on {self.n_folds} folds and all rows"
+        self.setting.progress(share, text)
+
+    def _held_out(self, folds: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
+        """Return what the rows held out of each fold weigh in a mean over them, (n_folds, n)."""
+        weight = self.problem.relative_weight
+        shares = np.zeros((len(folds), len(self.problem.X)), dtype=np.float32)
+        for share, (_, held) in zip(shares, folds, strict=True):
+            share[held] = 1 if weight is None else weight[held]
+        return torch.from_numpy(shares / shares.sum(axis=1, keepdims=True))
+
+    def _candidates(
+        self, nnz: int, losses: dict[Key, list[float]], nets: dict[Key, Callable[[], SparseNet]],
+        whole: Problem,
+    ) -> Candidates:  # fmt: skip
+        setting = self.setting
+        if whole is not self.problem:
+            # Rounding is far below what is left of so many rows.
+            setting = replace(setting, dtype="float32")
+
+        def network(key: Key) -> Network:
+            return with_ridge(to_network(nets[key](), setting), whole, setting, key.alpha)
+
+        steps = START.steps(len(self.problem.X))
+        return Candidates(lambda key: Fit(network(key), Status.FINISHED, steps), losses)
+
+    @property
+    def _scale(self) -> float:
+        """What a sum over outputs is multiplied by, to be as `dense.mean_loss` is."""
+        loss, k = self.problem.loss, self.problem.n_outputs
+        return {"squared": 2 / k, "huber": 1 / k, "logistic": 1 / k, "softmax": 1.0}[loss]
+
+    def _shape(self, nnz: int) -> Shape:
+        setting = self.setting
+        return Shape(
+            self.problem.n_features + setting.bias, START.units(nnz, setting.hidden),
+            self.problem.n_outputs, bias=setting.bias, skip=setting.skip,
+        )  # fmt: skip
+
+    def _objective(self, folds: list[tuple[np.ndarray, np.ndarray]]) -> StackObjective:
+        """Return the objective of all rows and of all but those of each fold, without a ridge."""
+        problem = self.problem
+        n, weight = len(problem.X), problem.relative_weight
+        X = torch.empty(problem.n_features + self.setting.bias, n)
+        X[: problem.n_features] = torch.from_numpy(problem.X.T)
+        X[problem.n_features :] = 1
+        y = np.eye(problem.n_classes)[problem.y] if problem.loss == "softmax" else problem.y
+        row_weights = torch.ones(len(folds) + 1, n)
+        for part, (_, held) in zip(row_weights[1:], folds, strict=True):
+            part[held] = 0
+        if weight is not None:
+            row_weights *= torch.from_numpy(weight)
+        return StackObjective(
+            X, torch.from_numpy(np.ascontiguousarray(y.T)).float().T, DATAFITS[problem.loss](),
+            row_weights, torch.zeros(len(row_weights)),
+            torch.Generator().manual_seed(self.setting.seed),
+        )  # fmt: skip
+
+    def _starts(self, objective: StackObjective, nnz: int) -> Iterator[tuple[int, Stack]]:
+        """Yield the budget of each start, 0 of a linear one, and its networks."""
+        shape = self._shape(nnz)
+        size = int(START.selected * nnz)
+        yield nnz, trained_start(objective, shape, size, self.setting.seed, self.is_over)
+        if self.setting.skip:
+            yield 0, linear_start(objective, replace(shape, units=1), PATH.linear)
