@@ -47,6 +47,9 @@ class SearchProfile:
         leave more than `near`, a search for an exact network is hopeless or needless. Planted
         networks leave .0001 to .04 and use all of the budget, or leave less; diabetes leaves .5,
         and Friedman 1 uses a third (docs/maths.md).
+    rows_a_weight, least_rows : int
+        Rows, for each weight and at least, that an exact network is searched for on: each step
+        sees all of them, and if there is one, few rows settle it. Not tuned.
     """
 
     most_rows: int = 20_000
@@ -57,7 +60,9 @@ class SearchProfile:
     growth: int = 2
     in_reach: float = 0.15
     binding: float = 0.4
-    near: float = 0.01
+    near: float = 0.005
+    rows_a_weight: int = 20
+    least_rows: int = 2000
 
 
 SEARCH = SearchProfile()
@@ -138,9 +143,9 @@ class Search:
         compared = self._grown(most)
         choice = compared.candidates
         if self._is_in_reach(most, compared):
-            exact = self._fewest_exact(most, self._fits([most], self._few)[most], self._few)
+            exact = self._exact(most, self._fits([most], self._draw(most))[most])
             if exact is not None:
-                return Found(self._refitted(exact), [])
+                return Found(exact, [])
         return Found(choice.smallest(most) or self._empty(), choice.up_to(most))
 
     def _has_nothing_to_fit(self) -> bool:
@@ -194,11 +199,25 @@ class Search:
         found = Found(choice.best(nnz) or self._empty(), choice.up_to(nnz))
         if not self._is_in_reach(nnz, compared):
             return found
-        fit = self._fits([nnz], self._few)[nnz]
-        exact = self._fewest_exact(nnz, fit, self._few)
+        fit = self._fits([nnz], self._draw(nnz))[nnz]
+        exact = self._exact(nnz, fit)
         if exact is not None:
-            return Found(self._refitted(exact), [])
-        return found._replace(fit=self._refitted(fit)) if self._is_better(nnz, choice) else found
+            return Found(exact, [])
+        if self._is_better(nnz, choice):
+            return found._replace(fit=self._refitted(fit, self._draw(nnz)))
+        return found
+
+    def _draw(self, nnz: int, rows: Problem | None = None) -> Problem:
+        """Return the rows, of these or of all, that an exact network is searched for on."""
+        count = max(SEARCH.least_rows, SEARCH.rows_a_weight * nnz)
+        return (rows or self._few).sample(count, self.setting.seed)
+
+    def _exact(self, nnz: int, fit: Fit) -> Fit | None:
+        """Return the smallest exact network if that of the draw is exact on the other rows, too."""
+        drawn = self._draw(nnz)
+        found = self._fewest_exact(nnz, fit, drawn)
+        found = found and self._refitted(found, drawn)
+        return found if found and _is_exact(found, self._few) else None
 
     def _is_in_reach(self, nnz: int, compared: Compared) -> bool:
         if self.problem.loss != "squared" or self._is_over():
@@ -210,16 +229,16 @@ class Search:
     def _is_better(self, nnz: int, choice: Candidates) -> bool:
         """Whether the method's network is better than the best candidate on a fold's rows."""
         rest, held = next(split_rows(self._few, self.n_folds, self.setting.seed))
-        fit = self._fits([nnz], self._few.take(rest))[nnz]
+        fit = self._fits([nnz], self._draw(nnz, self._few.take(rest)))[nnz]
         return dense.mean_loss(fit.network, self._few.take(held)) < choice.losses_of_best(nnz)[0]
 
-    def _refitted(self, fit: Fit, alpha: float = 0.0) -> Fit:
-        """Return a network that was found on some of the rows, refitted on all."""
+    def _refitted(self, fit: Fit, seen: Problem, alpha: float = 0.0) -> Fit:
+        """Return a network that was found on the rows seen, refitted on all."""
+        if seen is self.problem and not alpha:
+            return fit
         setting = self.setting
         if self._few is not self.problem:
             setting = replace(setting, dtype="float32")
-        elif not alpha:
-            return fit
         return replace(fit, network=with_ridge(fit.network, self.problem, setting, alpha))
 
     def _fits(self, budgets: Sequence[int], problem: Problem) -> dict[int, Fit]:
@@ -252,9 +271,7 @@ class Search:
         # Every step of a least squares search sees all rows: some of them do.
         few = self._few if self.problem.loss == "squared" else self.problem
         [(_, fit)] = self.method.path(few, [nnz], self.setting)
-        if few is self.problem and not self.alphas[0]:
-            return fit
-        return self._refitted(fit, self.alphas[0])
+        return self._refitted(fit, few, self.alphas[0])
 
 
 def _is_exact(fit: Fit, problem: Problem) -> bool:

@@ -130,7 +130,8 @@ class PathProfile:
         Levenberg-Marquardt steps before the first size, and at each.
         ``benchmarks/fit_time.py``: five leave Friedman 1 .003 short, twelve gain no more than six.
     exchanged : int
-        Up to so many weights, the supports are improved by exchange.
+        Up to so many weights, the supports are improved by exchange. ``benchmarks/fit_time.py``:
+        100 takes up to a fifth longer and scores no better.
     cycles, exchange_steps : int
         Exchanges at each size, and steps within one.
     share, fewest : float, int
@@ -142,7 +143,7 @@ class PathProfile:
     step: float = 2 / 3
     first_steps: int = 1
     steps: int = 5
-    exchanged: int = 100
+    exchanged: int = 60
     cycles: int = 1
     exchange_steps: int = 3
     share: float = 0.5
