@@ -14,6 +14,29 @@ Report = Callable[[float | None, str], None]
 PERIOD = 10.0
 
 
+def forward(report: Callable[[float, str], None]) -> Callable[[float, str], None]:
+    """Return a function that reports the largest share so far.
+
+    A search may begin again, or turn out shorter than it seemed; what it has done stays done.
+
+    Examples
+    --------
+    >>> report = forward(lambda share, text: print(share, text))
+    >>> report(0.5, "first"), report(0.2, "again")
+    0.5 first
+    0.5 again
+    (None, None)
+    """
+    most = 0.0
+
+    def report_most(share: float, text: str) -> None:
+        nonlocal most
+        most = max(most, share)
+        report(most, text)
+
+    return report_most
+
+
 @contextlib.contextmanager
 def show_progress(
     count: int = 0, noun: str = "", *, bar: bool = True, lines: bool = False

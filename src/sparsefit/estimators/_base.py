@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
-from sparsefit.core.progress import show_progress
+from sparsefit.core.progress import forward, show_progress
 from sparsefit.core.setting import Setting, no_progress
 from sparsefit.estimators._budget import most_weights
 from sparsefit.estimators._first_rows import FittedRows, NoRows, Sample
@@ -177,7 +177,7 @@ class SparseMLP(Inspection, Parameters):
         automatic = VALIDATION.alphas if n_folds else (0.0,)
         alphas = automatic if self.alpha == "auto" else (float(self.alpha),)
         with self._progress() as progress:
-            setting = replace(setting, progress=progress)
+            setting = replace(setting, progress=forward(progress))
             yield Search(
                 problem=problem, setting=setting, method=method, alphas=alphas, n_folds=n_folds,
                 is_stacked=self.method == "auto", time_limit=self.time_limit,

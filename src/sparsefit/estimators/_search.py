@@ -18,7 +18,7 @@ from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
-from sparsefit.core.setting import Setting
+from sparsefit.core.setting import Setting, no_progress
 from sparsefit.estimators._ridge import with_ridge
 from sparsefit.estimators._stacked import Compared, Comparison
 from sparsefit.estimators._validation import Candidates, split_rows, validate
@@ -40,7 +40,7 @@ class SearchProfile:
         "auto" fits networks of: a search of a large budget may miss a small network. Not tuned.
     first, growth : int
         Side by side, "auto" compares networks of up to `first` weights, and of so many times as
-        many as long as the largest are best. Not tuned.
+        many as long as the largest are best; so does a fit of more than `most_rows`. Not tuned.
     in_reach, binding, near : float
         Where networks that are trained side by side leave more than a share `in_reach` of the
         targets' variance, or those of less than a share `binding` of the budget are best and
@@ -50,6 +50,9 @@ class SearchProfile:
     rows_a_weight, least_rows : int
         Rows, for each weight and at least, that an exact network is searched for on: each step
         sees all of them, and if there is one, few rows settle it. Not tuned.
+    compared : float
+        Share of the progress at which networks have been trained side by side and the search for
+        an exact one begins. Not tuned.
     """
 
     most_rows: int = 20_000
@@ -63,6 +66,7 @@ class SearchProfile:
     near: float = 0.005
     rows_a_weight: int = 20
     least_rows: int = 2000
+    compared: float = 0.8
 
 
 SEARCH = SearchProfile()
@@ -112,10 +116,11 @@ class Search:
         if not self.n_folds:
             return [Found(self._unvalidated(nnz), []) for nnz in budgets]
         if self._takes(most):
-            sizes = sorted({*falling_sizes(most), *budgets}, reverse=True)
-            compared = self._comparison.of(sizes, self.problem)
+            # On very many rows, networks of more weights than serve are too dear.
+            is_dear = self._few is not self.problem
+            compared = self._grown(budgets, SEARCH.first if is_dear else most)
             return [self._searched(nnz, compared) for nnz in budgets]
-        fits = self._fits(budgets, self.problem)
+        fits = self._fits(budgets, self.problem, self._before_validation)
         exact = {nnz: self._fewest_exact(nnz, fit, self.problem) for nnz, fit in fits.items()}
         choice = None if all(exact.values()) else self._validated(fits)
         return [
@@ -132,18 +137,17 @@ class Search:
         if self._takes(most):
             return self._fewest_of_stack(most)
         below = (most // SEARCH.ratio**at for at in range(1, SEARCH.n_below + 1))
-        fits = self._fits(
-            [most, *(nnz for nnz in below if nnz >= SEARCH.least_below)], self.problem
-        )
+        budgets = [most, *(nnz for nnz in below if nnz >= SEARCH.least_below)]
+        fits = self._fits(budgets, self.problem, self._before_validation)
         exact = self._fewest_exact(most, fits[most], self.problem)
         choice = None if exact else self._validated(fits)
         return _found(exact, fits[most], choice.smallest(most) if choice else None, choice, most)
 
     def _fewest_of_stack(self, most: int) -> Found:
-        compared = self._grown(most)
+        compared = self._grown([most], SEARCH.first)
         choice = compared.candidates
         if self._is_in_reach(most, compared):
-            exact = self._exact(most, self._fits([most], self._draw(most))[most])
+            exact = self._exact(most, self._of_draw(most))
             if exact is not None:
                 return Found(exact, [])
         return Found(choice.smallest(most) or self._empty(), choice.up_to(most))
@@ -182,16 +186,20 @@ class Search:
         """Whether networks of so many weights are trained side by side."""
         return self.is_stacked and self._comparison.fits(nnz)
 
-    def _grown(self, most: int) -> Compared:
-        """Compare ever larger networks, as long as the largest are best."""
-        nnz, least, found = min(most, SEARCH.first), 0, None
+    def _grown(self, budgets: Sequence[int], first: int) -> Compared:
+        """Compare networks of up to `first` weights, and larger ones as long as these are best."""
+        most = max(budgets)
+        nnz, least, found, begin = min(most, first), 0, None, 0.0
+        last = SEARCH.compared if self.problem.loss == "squared" else 1.0
         while True:
-            sizes = [size for size in falling_sizes(nnz) if size > least]
-            now = self._comparison.of(sizes, self.problem)
+            end = last if nnz == most else (begin + last) / 2
+            among = sorted({*falling_sizes(nnz), *budgets}, reverse=True)
+            sizes = [size for size in among if least < size <= nnz]
+            now = self._comparison.of(sizes, self.problem, self.setting.part(begin, end).progress)
             found = now if found is None else found.joined(now)
             if nnz == most or found.candidates.best_size(nnz) < nnz or self._is_over():
                 return found
-            least, nnz = nnz, min(most, SEARCH.growth * nnz)
+            least, nnz, begin = nnz, min(most, SEARCH.growth * nnz), end
 
     def _searched(self, nnz: int, compared: Compared) -> Found:
         """Return the best network of a comparison, or of the method where that may be better."""
@@ -199,7 +207,7 @@ class Search:
         found = Found(choice.best(nnz) or self._empty(), choice.up_to(nnz))
         if not self._is_in_reach(nnz, compared):
             return found
-        fit = self._fits([nnz], self._draw(nnz))[nnz]
+        fit = self._of_draw(nnz)
         exact = self._exact(nnz, fit)
         if exact is not None:
             return Found(exact, [])
@@ -211,6 +219,11 @@ class Search:
         """Return the rows, of these or of all, that an exact network is searched for on."""
         count = max(SEARCH.least_rows, SEARCH.rows_a_weight * nnz)
         return (rows or self._few).sample(count, self.setting.seed)
+
+    def _of_draw(self, nnz: int) -> Fit:
+        """Return what the method finds on the draw."""
+        setting = self.setting.part(SEARCH.compared, 1.0)
+        return self._fits([nnz], self._draw(nnz), setting)[nnz]
 
     def _exact(self, nnz: int, fit: Fit) -> Fit | None:
         """Return the smallest exact network if that of the draw is exact on the other rows, too."""
@@ -229,7 +242,7 @@ class Search:
     def _is_better(self, nnz: int, choice: Candidates) -> bool:
         """Whether the method's network is better than the best candidate on a fold's rows."""
         rest, held = next(split_rows(self._few, self.n_folds, self.setting.seed))
-        fit = self._fits([nnz], self._draw(nnz, self._few.take(rest)))[nnz]
+        fit = self._fits([nnz], self._draw(nnz, self._few.take(rest)), self._silent)[nnz]
         return dense.mean_loss(fit.network, self._few.take(held)) < choice.losses_of_best(nnz)[0]
 
     def _refitted(self, fit: Fit, seen: Problem, alpha: float = 0.0) -> Fit:
@@ -241,8 +254,15 @@ class Search:
             setting = replace(setting, dtype="float32")
         return replace(fit, network=with_ridge(fit.network, self.problem, setting, alpha))
 
-    def _fits(self, budgets: Sequence[int], problem: Problem) -> dict[int, Fit]:
-        setting = self.setting.part(0, 1 / (self.n_folds + 1))
+    @property
+    def _before_validation(self) -> Setting:
+        return self.setting.part(0, 1 / (self.n_folds + 1))
+
+    @property
+    def _silent(self) -> Setting:
+        return replace(self.setting, progress=no_progress)
+
+    def _fits(self, budgets: Sequence[int], problem: Problem, setting: Setting) -> dict[int, Fit]:
         return dict(self.method.path(problem, list(dict.fromkeys(budgets)), setting))
 
     def _validated(self, fits: dict[int, Fit]) -> Candidates:
@@ -260,7 +280,7 @@ class Search:
         best = None
         for size in falling_sizes(nnz):
             if size < nnz:
-                fit = dict(self.method.path(problem, [size], self.setting.part(0, 0)))[size]
+                fit = dict(self.method.path(problem, [size], self._silent))[size]
             if not _is_exact(fit, problem):
                 break
             if 2 * fit.network.nnz <= problem.y.size:

@@ -37,10 +37,15 @@ class StackedProfile:
         Of a network: each step costs the square of it for each row, and its cube.
     most_numbers : int
         Possible weights of all networks: a quarter of the default memory budget.
+    start, trained : float
+        Shares of the time, about, at which the start and the networks made of it are done; what
+        is left is for the linear ones.
     """
 
     most_weights: int = 500
     most_numbers: int = 1 << 24
+    start: float = 0.4
+    trained: float = 0.9
 
 
 STACKED = StackedProfile()
@@ -93,7 +98,9 @@ class Comparison:
         is_small = nnz <= STACKED.most_weights and count <= STACKED.most_numbers
         return is_small and self.setting.layers == 1 and self.setting.device == "cpu"
 
-    def of(self, sizes: Sequence[int], whole: Problem) -> Compared:
+    def of(
+        self, sizes: Sequence[int], whole: Problem, progress: Callable[[float, str], None]
+    ) -> Compared:
         """Train networks of all sizes and compare them on the rows that are held out.
 
         Parameters
@@ -102,16 +109,19 @@ class Comparison:
             Falling.
         whole : Problem
             All rows, on which a network that is chosen is refitted.
+        progress : callable
+            Gets the share that is done and a text.
         """
         folds = list(split_rows(self.problem, self.n_folds, self.setting.seed))
         objective = self._objective(folds)
         ridged, held = objective.with_alphas(self.alphas), self._held_out(folds)
         losses: dict[Key, list[float]] = {}
         nets: dict[Key, Callable[[], SparseNet]] = {}
-        residual, done = float("inf"), 0
-        for budget, start in self._starts(objective, sizes[0]):
+        residual = float("inf")
+        for budget, start in self._starts(objective, sizes[0], progress):
             wide = start.repeat_interleave(len(self.alphas))
             effort = PATH if budget else LINEAR
+            begin, end = (STACKED.start, STACKED.trained) if budget else (STACKED.trained, 1.0)
             for size, stack in shrink(wide, ridged, sizes, self.is_over, effort):
                 rows = ridged.losses(stack).unflatten(0, (-1, len(self.alphas))) * self._scale
                 residual = min(residual, float(rows[0].mean(dim=1).min()))
@@ -119,13 +129,12 @@ class Comparison:
                     key = Key(budget, size, alpha)
                     losses[key] = (rows[1:, which] * held).sum(dim=1).tolist()
                     nets[key] = partial(stack.net, which)
-                done += 1
-                self._report(done / (2 * len(sizes)), size)
+                begin += (end - begin) * size / sum(sizes[sizes.index(size) :])
+                progress(begin, self._text(size))
         return Compared(self._candidates(sizes[0], losses, nets, whole), residual)
 
-    def _report(self, share: float, size: int) -> None:
-        text = f"networks of {size} weights on {self.n_folds} folds and all rows"
-        self.setting.progress(share, text)
+    def _text(self, size: int) -> str:
+        return f"networks of {size} weights on {self.n_folds} folds and all rows"
 
     def _held_out(self, folds: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
         """Return what the rows held out of each fold weigh in a mean over them, (n_folds, n)."""
@@ -182,10 +191,17 @@ class Comparison:
             torch.Generator().manual_seed(self.setting.seed),
         )  # fmt: skip
 
-    def _starts(self, objective: StackObjective, nnz: int) -> Iterator[tuple[int, Stack]]:
+    def _starts(
+        self, objective: StackObjective, nnz: int, progress: Callable[[float, str], None]
+    ) -> Iterator[tuple[int, Stack]]:
         """Yield the budget of each start, 0 of a linear one, and its networks."""
+
+        def is_over(share: float) -> bool:
+            progress(STACKED.start * share, self._text(nnz))
+            return self.is_over()
+
         shape = self._shape(nnz)
         size = int(START.selected * nnz)
-        yield nnz, trained_start(objective, shape, size, self.setting.seed, self.is_over)
+        yield nnz, trained_start(objective, shape, size, self.setting.seed, is_over)
         if self.setting.skip:
-            yield 0, linear_start(objective, replace(shape, units=1), PATH.linear)
+            yield 0, linear_start(objective, replace(shape, units=1), LINEAR.linear * nnz)

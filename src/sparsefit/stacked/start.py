@@ -15,8 +15,9 @@ from sparsefit.stacked.profiles import START
 
 
 def trained_start(
-    objective: StackObjective, shape: Shape, size: int, seed: int, is_over: Callable[[], bool]
-) -> Stack:
+    objective: StackObjective, shape: Shape, size: int, seed: int,
+    is_over: Callable[[float], bool],
+) -> Stack:  # fmt: skip
     """Train dense networks by Adam on small batches, and thin them to `size` weights meanwhile.
 
     An L1 norm that fades draws weights to zero, but for the skip connection; those that go are of
@@ -30,7 +31,7 @@ def trained_start(
     seed : int
         Of the first weights, which all networks have in common, and of the batches.
     is_over : callable
-        Whether to stop training where it is.
+        Gets the share that is done; whether to stop training there.
 
     References
     ----------
@@ -47,7 +48,7 @@ def trained_start(
     for step, batch in zip(range(steps), _batches(n, draw), strict=False):
         left = 1 - step / steps
         if step % START.every == 0:
-            if is_over():
+            if is_over(1 - left):
                 break
             stack = _thinned(stack, objective, _count(1 - left, size, largest), batch)
         part = objective.rows(batch)

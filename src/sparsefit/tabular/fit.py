@@ -82,7 +82,7 @@ def fit_table(
     kind = SparseMLPClassifier if rows.classes else SparseMLPRegressor
     estimator = kind(
         (options.hidden,), nnz=options.nnz, method=options.method, standardize=False,
-        random_state=options.seed,
+        time_limit=options.time_limit, random_state=options.seed,
         verbose=lambda fraction, message: progress(0.1 + 0.8 * fraction, message),
     )  # fmt: skip
     y = rows.train.y.astype(np.int64) if rows.classes else rows.train.y

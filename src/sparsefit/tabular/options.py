@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sparsefit.core.options import REQUIRED, Condition, Options, at_least, like, option
+from sparsefit.core.options import REQUIRED, Condition, Options, above, at_least, like, option
 from sparsefit.core.setting import Setting
 from sparsefit.methods import find_method
 
@@ -38,6 +38,10 @@ class FitOptions(Options):
     test_share: float = option(
         0.2, "share of the rows that are held out to score on",
         check=Condition(lambda share: 0 < share < 1, "> 0 and < 1"),
+    )  # fmt: skip
+    time_limit: float | None = option(
+        None, "seconds after which method 'auto' makes do with the networks that it has",
+        check=above(0),
     )  # fmt: skip
     image_shape: tuple[int, ...] = option(
         (), "height, width and perhaps channels, where the columns are the pixels of an image, by "
