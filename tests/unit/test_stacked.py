@@ -182,7 +182,7 @@ def test_weights_are_where_the_architecture_has_them(bias, skip):
     objective = objective_of()
     if not bias:
         objective = replace(objective, X=objective.X[:3])
-    stack = trained_start(objective, shape, 20, seed=0, is_over=lambda: False)
+    stack = trained_start(objective, shape, 20, seed=0, is_over=lambda share: False)
     assert (stack.sizes <= 20).all()
     _, _, direct = shape.split(stack.support)
     assert skip or not direct[:, :, :3].any()
@@ -197,7 +197,7 @@ def test_rows_that_a_network_does_not_see_do_not_change_it():
     changed = replace(objective, y=other.T)
     stacks = []
     for one in (objective, changed):
-        start = trained_start(one, SHAPE, 20, seed=0, is_over=lambda: False)
+        start = trained_start(one, SHAPE, 20, seed=0, is_over=lambda share: False)
         linear = refit(linear_start(one, replace(SHAPE, units=1), 6), one, 5)
         stacks.append([*shrink(start, one, [10, 6, 3], lambda: False), (0, linear)])
     for (_, mine), (_, its) in zip(*stacks, strict=True):
@@ -208,7 +208,7 @@ def test_rows_that_a_network_does_not_see_do_not_change_it():
 
 def test_a_stack_without_time_is_thinned_to_size_all_the_same():
     objective = objective_of()
-    stack = trained_start(objective, SHAPE, 9, seed=0, is_over=lambda: True)
+    stack = trained_start(objective, SHAPE, 9, seed=0, is_over=lambda share: True)
     assert (stack.sizes <= 9).all()
     found = list(shrink(stack, objective, [6, 4, 2], lambda: True))
     assert [size for size, _ in found] == [6]

@@ -39,8 +39,9 @@ class SearchProfile:
         Budgets below the largest, each so many times smaller, and none below the least, that
         "auto" fits networks of: a search of a large budget may miss a small network. Not tuned.
     first, growth : int
-        Side by side, "auto" compares networks of up to `first` weights, and of so many times as
-        many as long as the largest are best; so does a fit of more than `most_rows`. Not tuned.
+        Side by side, "auto" compares networks of up to `first` weights, the default budget, and of
+        so many times as many as long as the largest are best; so does a fit of more than
+        `most_rows`. Not tuned.
     in_reach, binding, near : float
         Where networks that are trained side by side leave more than a share `in_reach` of the
         targets' variance, or those of less than a share `binding` of the budget are best and
@@ -144,6 +145,9 @@ class Search:
         return _found(exact, fits[most], choice.smallest(most) if choice else None, choice, most)
 
     def _fewest_of_stack(self, most: int) -> Found:
+        # Held-out rows, not their number, settle what few rows support: so the first networks are
+        # those of the default budget, of which the smallest that are as good are never larger.
+        most = max(most, SEARCH.first)
         compared = self._grown([most], SEARCH.first)
         choice = compared.candidates
         if self._is_in_reach(most, compared):

@@ -134,7 +134,8 @@ class Comparison:
         return Compared(self._candidates(sizes[0], losses, nets, whole), residual)
 
     def _text(self, size: int) -> str:
-        return f"networks of {size} weights on {self.n_folds} folds and all rows"
+        weights = "1 weight" if size == 1 else f"{size} weights"
+        return f"networks of {weights} on {self.n_folds} folds and all rows"
 
     def _held_out(self, folds: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
         """Return what the rows held out of each fold weigh in a mean over them, (n_folds, n)."""
