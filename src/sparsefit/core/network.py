@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
@@ -88,6 +90,45 @@ class Network:
             layer.n_inputs * layer.n_units + (0 if layer.bias is None else layer.n_units)
             for layer in self.all_layers
         )
+
+    @property
+    def live_inputs(self) -> np.ndarray:
+        """The inputs that have a weight, increasing."""
+        first = (self.layers[0],) if self.skip is None else (self.layers[0], self.skip)
+        return np.unique(np.concatenate([layer.weight.indices for layer in first]))
+
+    def on_inputs(self, places: np.ndarray) -> Network:
+        """Return the network that reads only the inputs at `places`, all others being zero.
+
+        Examples
+        --------
+        >>> network = Network((Layer(np.array([[0.0], [2.0], [3.0]])),), fused=True)
+        >>> network.on_inputs(np.array([1])).predict(np.array([[10.0]])).tolist()
+        [[20.0]]
+        """
+        return self._from_inputs(lambda weight: weight[places, :])
+
+    def among_inputs(self, places: np.ndarray, n_inputs: int) -> Network:
+        """Return the network whose inputs are those at `places` of `n_inputs`.
+
+        Examples
+        --------
+        >>> network = Network((Layer(np.array([[2.0]])),), fused=True)
+        >>> network.among_inputs(np.array([1]), 3).predict(np.array([[7.0, 10.0, 7.0]])).tolist()
+        [[20.0]]
+        """
+
+        def spread(weight: sparse.csc_array) -> sparse.csc_array:
+            shape = n_inputs, weight.shape[1]
+            return sparse.csc_array((weight.data, places[weight.indices], weight.indptr), shape)
+
+        return self._from_inputs(spread)
+
+    def _from_inputs(self, changed: Callable[[sparse.csc_array], sparse.csc_array]) -> Network:
+        """Return the network with other weights from the inputs."""
+        first, *others = self.layers
+        skip = self.skip and Layer(changed(self.skip.weight), self.skip.bias)
+        return replace(self, layers=(Layer(changed(first.weight), first.bias), *others), skip=skip)
 
     def on_scaled_inputs(self, scale: float) -> Network:
         """Return the network that gives for X what this one gives for ``scale * X``.

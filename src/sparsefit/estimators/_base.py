@@ -215,5 +215,7 @@ class SparseMLP(Inspection, Parameters):
 
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        # As in a fit: a copy of rows in float32 may not fit into memory.
+        kinds = [np.float64, np.float32]
+        X = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=False)
         return self.predictor_.outputs(X.toarray() if sparse.issparse(X) else X)

@@ -57,7 +57,7 @@ class Inspection:
     def support_(self) -> np.ndarray:
         """The inputs that have a weight, increasing."""
         check_is_fitted(self, "predictor_")
-        return self.predictor_.live_inputs
+        return self.predictor_.network.live_inputs
 
     @property
     def feature_importances_(self) -> np.ndarray:

@@ -71,11 +71,15 @@ def with_ridge(network: Network, problem: Problem, setting: Setting, alpha: floa
     >>> with_ridge(line, problem, Setting(hidden=1), 1.0).predict(problem.X).round(4).tolist()
     [[0.5], [0.5]]
     """
-    objective = replace(Objective.of(problem, setting), alpha=alpha)
-    net = from_network(network, objective.rows.dtype).net
+    # Most networks read few of the inputs, and the solver copies what it is given.
+    live = network.live_inputs
+    few = replace(problem, X=problem.X[:, live])
+    objective = replace(Objective.of(few, setting), alpha=alpha)
+    net = from_network(network.on_inputs(live), objective.rows.dtype).net
     steps, gain = SHRINKING.steps, SHRINKING.gain
     net = levenberg_marquardt(net, objective, steps=steps, gain=gain).net
-    return to_network(net, replace(setting, skip=network.skip is not None))
+    found = to_network(net, replace(setting, skip=network.skip is not None))
+    return found.among_inputs(live, problem.n_features)
 
 
 def shrink(

@@ -72,16 +72,9 @@ class Predictor:
         return [name for column in self.columns for name in column.input_names]
 
     @cached_property
-    def live_inputs(self) -> np.ndarray:
-        """The inputs that have a weight, increasing."""
-        first, skip = self.network.layers[0], self.network.skip
-        used = [layer.weight.indices for layer in (first, skip) if layer is not None]
-        return np.unique(np.concatenate(used))
-
-    @cached_property
     def live_columns(self) -> list[int]:
         """The columns that become an input with a weight."""
-        places = np.searchsorted(self.starts, self.live_inputs, side="right") - 1
+        places = np.searchsorted(self.starts, self.network.live_inputs, side="right") - 1
         return sorted(set(places.tolist()))
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
@@ -106,7 +99,7 @@ class Predictor:
             See `Column.encode`.
         """
         blocks = (rows[i : i + _ROWS_PER_BLOCK] for i in range(0, len(rows), _ROWS_PER_BLOCK))
-        parts = [self.network.predict(self.encode(block)) for block in blocks]
+        parts = [self.network.predict(self.encode(block.astype(np.float64))) for block in blocks]
         z = np.concatenate(parts) if parts else np.zeros((0, self.network.n_outputs))
         return z + np.array(self.intercepts) if self.intercepts else z
 

@@ -66,7 +66,9 @@ class Table:
 
         Texts are places in `levels`; NaN is missing.
         """
-        for batch in _batches(self.path, list(names)):
+        # What was read once as numbers need not be read as texts.
+        numbers = [name for name in names if self.n_rows and self.levels[name] is None]
+        for batch in _batches(self.path, list(names), numbers):
             yield np.column_stack([
                 _numbers(batch.column(at), name, self.path, self.levels[name])
                 for at, name in enumerate(names)
@@ -185,8 +187,8 @@ def _is_number(text: object) -> bool:
     return True
 
 
-def _batches(path: Path, names: list[str] | None) -> Iterator[Any]:
-    """Yield record batches of all columns, or of some in their order."""
+def _batches(path: Path, names: list[str] | None, numbers: Sequence[str] = ()) -> Iterator[Any]:
+    """Yield record batches of all columns, or of some; those of CSV are texts but for `numbers`."""
     check_file(path)
     if path.suffix not in SUFFIXES:
         raise DataError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
@@ -195,10 +197,10 @@ def _batches(path: Path, names: list[str] | None) -> Iterator[Any]:
     elif path.suffix == ".parquet":
         yield from _parquet_batches(path, names)
     else:
-        yield from _csv_batches(path, names)
+        yield from _csv_batches(path, names, numbers)
 
 
-def _csv_batches(path: Path, names: list[str] | None) -> Iterator[Any]:
+def _csv_batches(path: Path, names: list[str] | None, numbers: Sequence[str]) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -206,13 +208,16 @@ def _csv_batches(path: Path, names: list[str] | None) -> Iterator[Any]:
     read = arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=header, skip_rows=1)
     parse = arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=False)
     convert = arrow_csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()), null_values=_MISSING,
-        strings_can_be_null=True, include_columns=names or header,
+        column_types=dict.fromkeys(header, pa.string()) | dict.fromkeys(numbers, pa.float64()),
+        null_values=_MISSING, strings_can_be_null=True, include_columns=names or header,
     )  # fmt: skip
     try:
         yield from arrow_csv.open_csv(path, read, parse, convert)
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} cannot be read as CSV: {_first_line(error)}") from None
+    finally:
+        # What Arrow would keep for more blocks is needed for the fit.
+        pa.default_memory_pool().release_unused()
 
 
 def _header(path: Path) -> tuple[list[str], str]:
