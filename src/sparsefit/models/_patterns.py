@@ -173,6 +173,19 @@ class Patterns:
                     out[wanted] = made[numbers[wanted] - tile.start]
         return found
 
+    def as_floats(self, active: Tensor) -> Tensor:
+        """Return patterns, at most a tile, as zeros and ones that last until the next call.
+
+        Several times faster than a product with bools: the processor has an instruction that turns
+        bytes into floats, and memory that is used again need not be cleared by the system first.
+        """
+        return self._scratch[: active.numel()].view(active.shape).copy_(active.view(torch.uint8))
+
+    @cached_property
+    def _scratch(self) -> Tensor:
+        size = units_per_tile(self.rows.d) * max(block.shape[1] for block in self.rows.blocks)
+        return torch.empty(size, dtype=self.rows.dtype, device=self.rows.device)
+
     def _make(self, tile: slice, out: list[Tensor]) -> None:
         """Write the patterns of one tile, by row block, into `out`."""
         units, place = torch.unique(self.first[tile], return_inverse=True)
@@ -180,7 +193,8 @@ class Patterns:
         if not isinstance(self.gates, RandomGates) and _is_sparse(gates):
             gates = gates.to_sparse()
         for block, pattern in zip(self.rows.blocks, out, strict=True):
-            torch.gt(gates @ block, 0, out=pattern)
+            # In place and then cast: a comparison that writes bools takes three times as long.
+            pattern.copy_((gates @ block).gt_(0))
 
     def _empty(self, n_patterns: int) -> list[Tensor]:
         return [

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefit.core.memory import RowBlockStore, Workspace
+from sparsefit.core.memory import RowBlockStore, Workspace, units_per_tile
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units, own_gates
@@ -74,7 +74,7 @@ class GatedReLU:
             gradient = cotangent.new_zeros(tile.stop - tile.start, d)
             patterns = self.patterns.of_tile(tile)
             for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
-                gradient.addmm_(active * piece, block.T)
+                gradient.addmm_(self.patterns.as_floats(active).mul_(piece), block.T)
             units, row = self.patterns.units_of(tile)
             indices = (units[:, None] * d + inputs).ravel()
             yield Block(indices, dense_units(coef, units, d).ravel(), gradient[row].ravel())
@@ -90,8 +90,9 @@ class GatedReLU:
                 self.patterns.of_tile(tile), self.rows.blocks, self.rows.spans, strict=True
             )
             for active, block, span in blocks:
-                inner.addmm_(active * r[span], block.T)
-                squares.addmm_(active.to(block.dtype), block.square().T)
+                floats = self.patterns.as_floats(active)
+                squares.addmm_(floats, block.square().T)
+                inner.addmm_(floats.mul_(r[span]), block.T)
             order = self.patterns.first[tile].argsort()
             indices = self.patterns.first[tile][order][:, None] * self.rows.d + inputs
             yield Atoms(indices.ravel(), inner[order].ravel(), squares[order].ravel())
@@ -136,11 +137,15 @@ class GatedColumns:
 
     def _make(self, out: list[Tensor] | None) -> Iterator[Tensor]:
         """Yield the columns transposed, by row block, written into `out` if given."""
-        inputs = self._keys % self.rows.d
+        inputs, step = self._keys % self.rows.d, units_per_tile(self.rows.d)
         active = self.patterns.select(torch.div(self._keys, self.rows.d, rounding_mode="floor"))
         for number, (pattern, block) in enumerate(zip(active, self.rows.blocks, strict=True)):
-            place = None if out is None else out[number]
-            yield torch.index_select(block, 0, inputs, out=place).mul_(pattern)
+            place = block.new_empty(pattern.shape) if out is None else out[number]
+            # Piece by piece, so that each is still in the cache when it is masked.
+            for i in range(0, len(inputs), step):
+                piece = torch.index_select(block, 0, inputs[i : i + step], out=place[i : i + step])
+                piece.mul_(self.patterns.as_floats(pattern[i : i + step]))
+            yield place
 
     def blocks(self) -> Iterator[Tensor]:
         """Yield the distinct columns transposed, by row block, shape (columns, rows)."""
