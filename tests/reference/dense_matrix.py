@@ -46,7 +46,7 @@ class DenseMatrix:
         """Return the columns of A at `indices`."""
         return DrawnColumns(self.A[:, indices].T)
 
-    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
+    def blocks(self, coef: SparseVector, cotangent: Tensor, beyond: float = 0.0) -> Iterator[Block]:
         """Yield A^T cotangent as one block."""
         indices = torch.arange(self.n_params, device=self.A.device)
         yield Block(indices, coef.to_dense(), self.A.T @ cotangent)

@@ -111,8 +111,41 @@ class Patterns:
         for start in range(0, len(self.first), step):
             yield slice(start, min(start + step, len(self.first)))
 
-    def units_of(self, tile: slice) -> tuple[Tensor, Tensor]:
+    @property
+    def can_be_packed(self) -> bool:
+        """Whether `packed` may have fewer tiles than there are."""
+        several = len(self.first) >= 2 * units_per_tile(self.rows.d)
+        return several and isinstance(self.gates, RandomGates) and self._store.blocks is not None
+
+    def packed(self, wanted: Tensor) -> list[slice | Tensor]:
+        """Return tiles that have the patterns of the `wanted` units, for gates that were drawn.
+
+        A row of a product is rounded by its place and by the shape of the product, but whatever
+        the other rows are. So each pattern keeps its place: the tiles that are packed have rows of
+        several, and a last one that is shorter stays as it is.
+
+        Parameters
+        ----------
+        wanted : Tensor of bool, shape (hidden,)
+        """
+        *whole, last = self.tiles()
+        step = units_per_tile(self.rows.d)
+        if last.stop - last.start == step:
+            whole, last = [*whole, last], slice(last.stop, last.stop)
+        by_place = wanted[: last.start].view(-1, step)
+        count = int(by_place.sum(dim=0).max())
+        tiles: list[slice | Tensor] = [*whole]
+        if count < len(whole):
+            # At each place the wanted ones first; what is not filled by these is made beside them.
+            order = by_place.to(torch.uint8).argsort(dim=0, descending=True, stable=True)[:count]
+            tiles = [*(order * step + torch.arange(step)).to(self.live.device)]
+        return tiles + [last] * bool(wanted[last].any())
+
+    def units_of(self, tile: slice | Tensor) -> tuple[Tensor, Tensor]:
         """Return the units with a pattern in `tile`, increasing, and where in the tile it is."""
+        if isinstance(tile, Tensor):
+            units, row = tile.sort()
+            return units, row
         here = (self.pattern >= tile.start) & (self.pattern < tile.stop)
         return self.live[here], self.pattern[here] - tile.start
 
@@ -123,10 +156,11 @@ class Patterns:
         place = torch.searchsorted(self.live, units).clamp(max=len(self.live) - 1)
         return torch.where(self.live[place] == units, self.pattern[place], -1)
 
-    def of_tile(self, tile: slice) -> list[Tensor]:
+    def of_tile(self, tile: slice | Tensor) -> list[Tensor]:
         """Return the patterns of one tile by row block, each of shape (patterns, rows), bool."""
         if self._store.blocks is not None:
             return [block[tile] for block in self._store.blocks]
+        assert isinstance(tile, slice), "patterns that are not kept are made by whole tiles"
         out = self._empty(tile.stop - tile.start)
         self._make(tile, out)
         return out

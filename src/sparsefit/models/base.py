@@ -94,10 +94,11 @@ class BlockModel(Protocol):
     def forward(self, coef: SparseVector) -> Tensor:
         """Return z, shape (n,) or (n, k); touches only the units that `coef` uses."""
 
-    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
+    def blocks(self, coef: SparseVector, cotangent: Tensor, beyond: float = 0.0) -> Iterator[Block]:
         """Stream J(coef)^T cotangent.
 
-        Blocks in which both `coef` and the gradient are zero throughout may be left out.
+        Units in which `coef` is zero throughout may be left out if their gradient is zero as well,
+        or smaller than `beyond` by more than rounding changes gradients.
         """
 
     def support(self, indices: Tensor) -> SupportMatrix:

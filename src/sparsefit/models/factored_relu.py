@@ -85,7 +85,7 @@ class FactoredReLU:
         blocks = zip(active, self.rows.blocks, strict=True)
         return torch.cat([((w_rows @ block) * pattern).T @ u_rows for pattern, block in blocks])
 
-    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
+    def blocks(self, coef: SparseVector, cotangent: Tensor, beyond: float = 0.0) -> Iterator[Block]:
         """Stream J^T cotangent; for every tile of units the w part, then the u part."""
         w, u = self.split(coef)
         inputs = torch.arange(self.rows.d, device=self.rows.device)

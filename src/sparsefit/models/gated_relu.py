@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models._patterns import Gates, Patterns, dense_units, own_gates
 from sparsefit.models.base import Atoms, Block, RowMap
+from sparsefit.models.gradient_bounds import GradientBounds
 
 
 class GatedReLU:
@@ -65,20 +67,40 @@ class GatedReLU:
         """Return the columns of A at `indices`."""
         return GatedColumns(self.patterns, indices)
 
-    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
-        """Stream A^T cotangent, one tile of patterns at a time."""
+    def blocks(self, coef: SparseVector, cotangent: Tensor, beyond: float = 0.0) -> Iterator[Block]:
+        """Stream A^T cotangent, one tile of patterns at a time; see `BlockModel.blocks`."""
         d = self.rows.d
         inputs = torch.arange(d, device=self.rows.device)
         pieces = [cotangent[span] for span in self.rows.spans]
-        for tile in self.patterns.tiles():
-            gradient = cotangent.new_zeros(tile.stop - tile.start, d)
+        for tile in self._tiles(coef, cotangent, beyond):
             patterns = self.patterns.of_tile(tile)
+            gradient = cotangent.new_zeros(len(patterns[0]), d)
             for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
                 gradient.addmm_(self.patterns.as_floats(active).mul_(piece), block.T)
             units, row = self.patterns.units_of(tile)
+            if self._bounds is not None:
+                self._bounds.renew(units, gradient[row])
             indices = (units[:, None] * d + inputs).ravel()
             yield Block(indices, dense_units(coef, units, d).ravel(), gradient[row].ravel())
         yield from self._ungated(coef)
+
+    def _tiles(
+        self, coef: SparseVector, cotangent: Tensor, beyond: float
+    ) -> Iterable[slice | Tensor]:
+        """Return tiles with all units that have weights or a gradient of size `beyond`."""
+        if self._bounds is None:
+            return self.patterns.tiles()
+        self._bounds.move(cotangent)
+        wanted = self._bounds.reaches(beyond)
+        wanted[(coef.indices // self.rows.d).cpu()] = True
+        return self.patterns.packed(wanted)
+
+    @cached_property
+    def _bounds(self) -> GradientBounds | None:
+        """Where gates follow the weights, units that have a gate have weights, and all count."""
+        if not self.patterns.can_be_packed:
+            return None
+        return GradientBounds(self.rows, self.hidden)
 
     def atoms(self, r: Tensor) -> Iterator[Atoms]:
         """Stream the columns' inner products with r and norms, one tile of patterns at a time."""

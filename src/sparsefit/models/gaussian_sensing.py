@@ -78,7 +78,7 @@ class GaussianSensing:
         """Return the columns of A at `indices`."""
         return DrawnColumns(self._columns(indices))
 
-    def blocks(self, coef: SparseVector, cotangent: Tensor) -> Iterator[Block]:
+    def blocks(self, coef: SparseVector, cotangent: Tensor, beyond: float = 0.0) -> Iterator[Block]:
         """Stream A^T cotangent."""
         for indices in self._tiles():
             start, values = int(indices[0]), cotangent.new_zeros(len(indices))
