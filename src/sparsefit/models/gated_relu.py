@@ -164,9 +164,12 @@ class GatedColumns:
         for number, (pattern, block) in enumerate(zip(active, self.rows.blocks, strict=True)):
             place = block.new_empty(pattern.shape) if out is None else out[number]
             # Piece by piece, so that each is still in the cache when it is masked.
-            for i in range(0, len(inputs), step):
-                piece = torch.index_select(block, 0, inputs[i : i + step], out=place[i : i + step])
-                piece.mul_(self.patterns.as_floats(pattern[i : i + step]))
+            for start in range(0, len(inputs), step):
+                stretch = slice(start, start + step)
+                piece = place[stretch]
+                values = self.patterns.room(*piece.shape)
+                torch.index_select(block, 0, inputs[stretch], out=values)
+                self.patterns.as_floats(pattern[stretch], out=piece).mul_(values)
             yield place
 
     def blocks(self) -> Iterator[Tensor]:

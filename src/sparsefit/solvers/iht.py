@@ -93,16 +93,19 @@ class AIHT(Solver):
         """Descend on a fixed support.
 
         z is linear in the length, so trials cost no product; and the gradient after a step is made
-        along with its image, for the first length that will be tried.
+        along with its image, for the first length that will be tried. None follows the last step.
         """
         residual_of = _residual(datafit, y)
         values = coef.values
         z, gradient = columns.both(values, residual_of)
         begin = values, z, gradient
-        for _ in range(self.inner_steps):
-            first = length
-            ahead = _residual(datafit, y, z, length)
-            image, next_gradient = columns.both(gradient, ahead)
+        for left in reversed(range(self.inner_steps)):
+            first, next_gradient = length, gradient
+            if left:
+                ahead = _residual(datafit, y, z, length)
+                image, next_gradient = columns.both(gradient, ahead)
+            else:
+                image = columns.matvec(gradient)
             value_at = _along(datafit, y, z, image)
             start, slope = datafit.value(z, y), gradient.square().sum()
             length, accepted = armijo(value_at, start, slope, length)
@@ -110,7 +113,7 @@ class AIHT(Solver):
                 values, z, gradient = begin
                 continue
             values, z = values - length * gradient, z - length * image
-            if length != first:
+            if left and length != first:
                 next_gradient = columns.rmatvec(datafit.gradient(z, y))
             gradient = next_gradient
         return SparseVector(coef.indices, values, coef.size)
