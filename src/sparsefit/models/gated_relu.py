@@ -78,10 +78,11 @@ class GatedReLU:
             for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
                 gradient.addmm_(self.patterns.as_floats(active).mul_(piece), block.T)
             units, row = self.patterns.units_of(tile)
+            gradient = gradient[row]
             if self._bounds is not None:
-                self._bounds.renew(units, gradient[row])
+                self._bounds.renew(units, gradient)
             indices = (units[:, None] * d + inputs).ravel()
-            yield Block(indices, dense_units(coef, units, d).ravel(), gradient[row].ravel())
+            yield Block(indices, dense_units(coef, units, d).ravel(), gradient.ravel())
         yield from self._ungated(coef)
 
     def _tiles(
@@ -97,7 +98,7 @@ class GatedReLU:
 
     @cached_property
     def _bounds(self) -> GradientBounds | None:
-        """Where gates follow the weights, units that have a gate have weights, and all count."""
+        """None where nothing can be left out: if gates follow weights, all units have some."""
         if not self.patterns.can_be_packed:
             return None
         return GradientBounds(self.rows, self.hidden)
