@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +87,7 @@ def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Ten
     """Return the v nearest to `start` that minimises ||A_S v - y||, and A_S v.
 
     Conjugate gradients on the normal equations, with the columns scaled to norm 1: O(n + s) memory
-    beside the columns, and equal or dependent columns do no harm.
+    beside the columns, and equal, dependent or nearly dependent columns do no harm.
 
     Parameters
     ----------
@@ -118,18 +119,22 @@ def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Ten
     z, gradient = columns.both(v, lambda outputs, rows: y[rows] - outputs)
     gradient = scale * gradient
     direction, slope = gradient, gradient.square().sum()
-    error = (y - z).norm()
-    how = CONJUGATE_GRADIENTS
-    rounding = how.roundings * torch.finfo(y.dtype).eps * (y.norm() + z.norm())
+    error, steepest = (y - z).norm(), torch.zeros((), dtype=y.dtype, device=y.device)
+    how, eps = CONJUGATE_GRADIENTS, torch.finfo(y.dtype).eps
+    rounding = how.roundings * eps * (y.norm() + z.norm())
     for _ in range(how.max_iter):
         # With columns of norm 1, their inner products with the residual are at most its norm.
         if bool(slope.sqrt() <= how.tolerance * error + rounding):
             break
         image, curved = columns.both(scale * direction, lambda outputs, rows: outputs)
+        steep = image.norm() / direction.norm()
+        steepest = torch.maximum(steepest, steep)
         length = slope / image.square().sum()
         before, error = error, (y - z - length * image).norm()
-        if not bool(error < before):
-            break  # it falls with every step, until rounding is all that moves it
+        # It falls with every step, until rounding is all that moves it. And normal equations hold
+        # squares of singular values: one below eps^1/2 of the largest is rounding, its weights too.
+        if not bool((error < before) & (steep > math.sqrt(eps) * steepest)):
+            break
         v, z = v + length * scale * direction, z + length * image
         gradient = gradient - length * scale * curved
         steepness, slope = slope, gradient.square().sum()
