@@ -74,6 +74,14 @@ def test_the_table_names_the_models_and_the_columns(fitted):
     assert err == ["model in houses.safetensors"]
 
 
+def test_a_fit_without_time_still_leaves_a_model(command):
+    code, out, err = command(*FIT, "--time-limit", "0.01", "--format", "json")
+    assert code == 0, err
+    [score] = [e["score"] for e in json.loads(out)["scores"] if e["name"] == "sparse network"]
+    assert score > 0.5
+    assert command("predict", "houses.safetensors", "houses.csv")[0] == 0
+
+
 def test_images_are_flattened_and_their_weights_drawn(command, tmp_path):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(200, 3, 2))
@@ -115,6 +123,8 @@ def test_classes_come_back_as_they_were_with_probabilities(command):
             ["--target", "price", "--test-share", "2"],
             "--test-share must be a number > 0 and < 1, got 2.0",
         ),
+        (["--target", "price", "--time-limit", "0"], "--time-limit must be a number > 0, got 0"),
+        (["--target", "price", "--time-limit", "1m"], "--time-limit must be a number > 0"),
         (["--target", "price", "--method", "splic"], "did you mean 'splice'?"),
         (["--target", "price", "--out", "no/x"], "--out must be a file other than DATA"),
         (["--target", "price", "--classes"], "each class needs at least 2"),

@@ -58,6 +58,36 @@ def test_a_time_limit_ends_the_comparison_early_and_leaves_a_model(Model, monkey
     assert limited.path_
 
 
+@pytest.mark.parametrize(("own", "least", "most"), [(None, 8.5, 9.5), (0.5, 0.5, 0.5)])
+def test_a_time_limit_ends_explicit_methods_too(own, least, most, monkeypatch):
+    limits, path = [], Splice.path
+
+    def timed(self, *args):
+        limits.append(self.time_limit)
+        return path(self, *args)
+
+    monkeypatch.setattr(Splice, "path", timed)
+    clock(monkeypatch, 1.0)
+    X, y = noisy()
+    method = Splice(restarts=50, cycles=1000, time_limit=own)
+    model = SparseMLPRegressor((8,), nnz=10, method=method, random_state=0, time_limit=9).fit(X, y)
+    assert len(limits) < 4  # of all rows, not of all folds
+    assert all(least <= limit <= most for limit in limits)
+    assert 0 < model.n_nonzero_ <= 10
+    assert model.score(X, y) > 0.4
+
+
+def test_folds_that_there_is_no_time_for_are_not_compared(monkeypatch):
+    X, y = noisy(120)
+    looks = iter([False, False, False, True])
+    monkeypatch.setattr(_search.Search, "_is_over", lambda search: next(looks))
+    method = Splice(restarts=0, cycles=1)
+    model = SparseMLPRegressor((4,), nnz=5, method=method, random_state=0).fit(X, y)
+    assert next(looks, None) is None
+    assert model.path_
+    assert model.score(X, y) > 0.4
+
+
 def test_a_time_limit_that_is_not_reached_changes_nothing():
     X, y = noisy(100)
     [free, limited] = [

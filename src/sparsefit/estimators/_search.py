@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +54,8 @@ class SearchProfile:
     compared : float
         Share of the progress at which networks have been trained side by side and the search for
         an exact one begins. Not tuned.
+    least_seconds : float
+        What a method gets when the time is up and a network is needed still.
     """
 
     most_rows: int = 20_000
@@ -68,6 +70,7 @@ class SearchProfile:
     rows_a_weight: int = 20
     least_rows: int = 2000
     compared: float = 0.8
+    least_seconds: float = 0.001
 
 
 SEARCH = SearchProfile()
@@ -97,7 +100,8 @@ class Search:
         Whether networks of all folds and ridges may be trained side by side, in place of the
         method, which is then for networks that may be exact.
     time_limit : float or None
-        Seconds after which training side by side ends, and no exact network is searched for.
+        Seconds after which training side by side ends, no exact network is searched for, and no
+        other fold is fitted; methods that take a time limit of their own get what is left.
     """
 
     problem: Problem
@@ -267,12 +271,18 @@ class Search:
         return replace(self.setting, progress=no_progress)
 
     def _fits(self, budgets: Sequence[int], problem: Problem, setting: Setting) -> dict[int, Fit]:
-        return dict(self.method.path(problem, list(dict.fromkeys(budgets)), setting))
+        method: Any = self.method
+        own = getattr(method, "time_limit", False)  # None where a method takes one and has none
+        if self.time_limit is not None and own is not False:
+            left = max(self.began + self.time_limit - time.monotonic(), SEARCH.least_seconds)
+            method = replace(method, time_limit=min(left, own or left))
+        return dict(method.path(problem, list(dict.fromkeys(budgets)), setting))
 
     def _validated(self, fits: dict[int, Fit]) -> Candidates:
         return validate(
-            fits, self.problem, self.setting.part(1 / (self.n_folds + 1), 1.0), self.method,
-            alphas=self.alphas, n_folds=self.n_folds,
+            fits, self.problem, self.setting.part(1 / (self.n_folds + 1), 1.0),
+            partial(self._fits, list(fits)), alphas=self.alphas, n_folds=self.n_folds,
+            is_over=self._is_over,
         )  # fmt: skip
 
     def _fewest_exact(self, nnz: int, fit: Fit, problem: Problem) -> Fit | None:
@@ -284,7 +294,7 @@ class Search:
         best = None
         for size in falling_sizes(nnz):
             if size < nnz:
-                fit = dict(self.method.path(problem, [size], self._silent))[size]
+                fit = self._fits([size], problem, self._silent)[size]
             if not _is_exact(fit, problem):
                 break
             if 2 * fit.network.nnz <= problem.y.size:
@@ -294,7 +304,7 @@ class Search:
     def _unvalidated(self, nnz: int) -> Fit:
         # Every step of a least squares search sees all rows: some of them do.
         few = self._few if self.problem.loss == "squared" else self.problem
-        [(_, fit)] = self.method.path(few, [nnz], self.setting)
+        fit = self._fits([nnz], few, self.setting)[nnz]
         return self._refitted(fit, few, self.alphas[0])
 
 

@@ -20,7 +20,6 @@ from sparsefit.estimators._ridge import linear_start, shrink
 from sparsefit.gauss_newton.conversion import from_network, to_network
 from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import SparseNet
-from sparsefit.methods import Method
 from sparsefit.stacked.path import falling_sizes
 
 
@@ -157,39 +156,50 @@ def _standard_error(values: np.ndarray) -> float:
 
 
 def validate(
-    fits: dict[int, Fit], problem: Problem, setting: Setting, method: Method, *,
-    alphas: tuple[float, ...], n_folds: int,
+    fits: dict[int, Fit], problem: Problem, setting: Setting,
+    fit: Callable[[Problem, Setting], dict[int, Fit]], *,
+    alphas: tuple[float, ...], n_folds: int, is_over: Callable[[], bool],
 ) -> Candidates:  # fmt: skip
     """Fit the same budgets on parts of the rows, shrink them and a linear model, and compare.
 
     Parameters
     ----------
     fits : dict of int to Fit
-        Networks fitted to all rows by `method`, by budget.
+        Networks fitted to all rows, by budget.
     problem : Problem
     setting : Setting
-    method : Method
+    fit : callable
+        Fits a network of each budget to some of the rows, as `fits` are.
     alphas : tuple of float
         Ridges to choose from.
     n_folds : int
+    is_over : callable
+        Whether to fit no other fold. What was held out of two folds or more is compared; of fewer
+        there are no candidates.
     """
     losses: dict[Key, list[float]] = {}
+    n_done = 0
     for at, (rest, held) in enumerate(split_rows(problem, n_folds, setting.seed)):
+        if is_over():
+            break
         some, held_out = problem.take(rest), problem.take(held)
         part = setting.part(at / n_folds, (at + 1) / n_folds)
-        found = _candidates(dict(method.path(some, list(fits), part)), some, setting, alphas)
+        found = _candidates(fit(some, part), some, setting, alphas)
         rows = RowBlocks(held_out.X, bias=setting.bias, dtype=torch.float64)
         for key, net in found.items():
             outputs = torch.cat([net.forward(block).outputs for block in rows.blocks], dim=1)
             losses.setdefault(key, []).append(dense.mean_loss_of(outputs.T, held_out))
+        n_done += 1
+    if n_done < 2:
+        return Candidates(lambda key: fits[key.budget], {})
     nets = _candidates(fits, problem, setting, alphas)
 
     def fit_of(key: Key) -> Fit:
-        fit = fits[key.budget or max(fits)]
-        return fit if key.is_as_fitted else replace(fit, network=to_network(nets[key], setting))
+        whole = fits[key.budget or max(fits)]
+        return whole if key.is_as_fitted else replace(whole, network=to_network(nets[key], setting))
 
     # A fold may lack a candidate, as that of a network that has no weights.
-    shared = {key: found for key, found in losses.items() if len(found) == n_folds and key in nets}
+    shared = {key: found for key, found in losses.items() if len(found) == n_done and key in nets}
     return Candidates(fit_of, shared)
 
 

@@ -49,8 +49,8 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         "auto": 5 up to 1000 rows and 3 beyond; with a method other than "auto", or several hidden
         layers, none beyond 5000 rows, and none if a later hidden layer has biases.
     time_limit : float or None, default None
-        Seconds after which method "auto" makes do with the networks that it has, of which there is
-        always one; a fit may take a little longer, for the last step and the refit.
+        Seconds after which the fit makes do with the networks that it has, of which there is always
+        one; it may take longer, for the step that is under way and the refit.
     random_state : int, RandomState or None, default None
     device : str, default "cpu"
         Of torch.

@@ -40,7 +40,7 @@ class FitOptions(Options):
         check=Condition(lambda share: 0 < share < 1, "> 0 and < 1"),
     )  # fmt: skip
     time_limit: float | None = option(
-        None, "seconds after which method 'auto' makes do with the networks that it has",
+        None, "seconds after which the fit makes do with the networks that it has",
         check=above(0),
     )  # fmt: skip
     image_shape: tuple[int, ...] = option(
