@@ -11,6 +11,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting
+from sparsefit.gauss_newton import recovery
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum
 from sparsefit.gauss_newton.recovery import Recovery
 from sparsefit.methods import find_method
@@ -236,3 +237,32 @@ def test_classes_are_refused_in_one_sentence():
     text = str(caught.value)
     assert text.startswith("method 'splice' fits the squared loss, and this task has softmax")
     assert "\n" not in text
+
+
+def test_many_rows_are_searched_by_a_draw_and_all_of_them_settle_the_result(monkeypatch):
+    monkeypatch.setattr(
+        recovery, "RECOVERY", replace(recovery.RECOVERY, least_rows=200, rows_a_weight=5)
+    )
+    seen = []
+    attempt = recovery.Recovery._attempt
+
+    def watched(self, phase, number):
+        seen.append(phase.objective.rows.n)
+        return attempt(self, phase, number)
+
+    monkeypatch.setattr(recovery.Recovery, "_attempt", watched)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 6))
+    y = np.maximum(X[:, :1] - X[:, 2:3], 0) + np.maximum(X[:, 3:4], 0)
+    found = next(Splice().path(Problem(X, y), [3], Setting(hidden=3, seed=0)))[1]
+    assert seen == [200]
+    assert found.status is Status.CONVERGED
+    assert found.network.nnz == 3
+    seen.clear()
+    noisy = Problem(X, y + 0.1 * rng.normal(size=y.shape))
+    method = Splice(restarts=0, cycles=2, signs="plus")
+    found = next(method.path(noisy, [3], Setting(hidden=3, seed=0)))[1]
+    assert seen == [200]
+    fitted = found.network.predict(X)
+    # The least squares of all rows fit them better than the truth does; those of 200 rows do not.
+    assert np.mean((fitted - noisy.y) ** 2) < np.mean((y - noisy.y) ** 2)

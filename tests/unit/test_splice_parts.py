@@ -410,6 +410,20 @@ def test_random_flips_are_undone(seed, n_outputs):
     assert float(found.skip.values.abs().sum()) < 1e-10
 
 
+def test_flips_are_undone_where_some_weights_are_next_to_nothing():
+    """HiGHS, with presolve, called a sum of .2 optimal here."""
+    random = np.random.default_rng(393)
+    weights = np.zeros((60, 30))
+    for row in weights:
+        row[random.choice(30, random.integers(1, 4), replace=False)] = random.normal(size=1)
+        if random.random() < 0.3:
+            row[random.integers(30)] += 10 ** random.uniform(-9, -4) * random.normal()
+    flips = torch.from_numpy(random.integers(0, 2, 60)).bool()
+    upright = torch.from_numpy(np.where(flips[:, None], -weights, weights))
+    found = resolve_signs(turned(upright, None, flips))
+    assert float(found.skip.values.abs().sum()) < 1e-5
+
+
 def test_a_summed_unit_with_one_input_may_become_two():
     both_sides = torch.tensor([[3.0, 0, 0], [-1.0, 0, 0]])
     rest = torch.tensor([[1.0, 2.0, 0], [0, -1.0, 3.0], [0, 2.0, 0]])

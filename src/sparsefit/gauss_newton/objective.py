@@ -167,6 +167,13 @@ class Objective:
             y *= torch.from_numpy(np.sqrt(weights)).to(y)
         return cls(rows, y, datafit)
 
+    def sample(self, count: int, seed: int) -> Objective:
+        """Return the objective on `count` of the rows, drawn at random, in their order."""
+        drawn = np.random.default_rng(seed).choice(self.rows.n, count, replace=False)
+        index = np.sort(drawn)
+        y = self.y[:, torch.from_numpy(index).to(self.y.device)]
+        return replace(self, rows=self.rows.take(index), y=y)
+
     @property
     def n_outputs(self) -> int:
         """Outputs k."""

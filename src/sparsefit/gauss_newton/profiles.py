@@ -219,6 +219,11 @@ class RecoveryProfile:
     least_selected : int
         At least so many with a skip connection that counts: too many of its weights are dropped
         only where there are many inputs. Not tuned.
+    rows_a_weight, least_rows : int
+        An attempt begins on a draw of so many rows for each weight of the budget and of one
+        output's skip connection, and at least so many (docs/maths.md).
+    drawn : float
+        Not if that is more than this share of the rows. Not tuned.
     """
 
     goal: float = 1e-13
@@ -227,6 +232,9 @@ class RecoveryProfile:
     most_alike: int = 2
     selected: float = 1.8
     least_selected: int = 500
+    rows_a_weight: int = 10
+    least_rows: int = 2000
+    drawn: float = 0.6
 
 
 DAMPING = DampingProfile()

@@ -94,7 +94,7 @@ class Recovery:
             if attempt == 0 and init is not None:
                 result = phase.run(phase.contract(init), self.effort.cycles)
             else:
-                result = self._attempt(phase, attempt)
+                result = self._attempt_on_few(phase, attempt)
             # Draws that end alike have found what there is to find, as under noise.
             if best is not None and abs(result.loss - best.loss) < RECOVERY.alike * best.loss:
                 n_alike += 1
@@ -124,6 +124,19 @@ class Recovery:
 
     def _seed(self, attempt: int) -> int:
         return self.seed + 1000 * attempt
+
+    def _attempt_on_few(self, phase: GrowAndPrune, attempt: int) -> Minimum:
+        """Begin an attempt on a draw of the rows, if there are many; go on with all of them.
+
+        Each step costs in proportion to the rows, and few settle an exact network.
+        """
+        rows = phase.objective.rows
+        count = max(RECOVERY.least_rows, RECOVERY.rows_a_weight * (self.nnz + rows.d))
+        if count > RECOVERY.drawn * rows.n:
+            return self._attempt(phase, attempt)
+        few = replace(phase, objective=phase.objective.sample(count, self._seed(attempt)))
+        result = phase.refitted(self._attempt(few, attempt).net)
+        return phase.run(result, self.effort.cycles)
 
     def _attempt(self, phase: GrowAndPrune, attempt: int) -> Minimum:
         """Start relaxed, grow and prune, remove a free skip connection, grow and prune again."""

@@ -63,11 +63,12 @@ def _minimise(
     cost = np.concatenate([np.zeros(n_units), np.ones(2 * n_rows)])
     whole = np.concatenate([np.where(single & fused, 0, 1), np.zeros(2 * n_rows)])
     upper = np.concatenate([np.where(single & (not fused), 0.0, 1.0), np.full(2 * n_rows, np.inf)])
+    # With presolve HiGHS calls a worse point optimal where some weights are next to nothing.
     with _quiet_stdout():
         found = optimize.milp(
             cost, integrality=whole, bounds=optimize.Bounds(0, upper),
             constraints=optimize.LinearConstraint(matrix, -target, -target),
-            options={"node_limit": _NODES, "mip_rel_gap": 1e-9},
+            options={"node_limit": _NODES, "mip_rel_gap": 1e-9, "presolve": False},
         )  # fmt: skip
     if found.x is None:
         return np.zeros(n_units)

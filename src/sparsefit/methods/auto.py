@@ -103,7 +103,7 @@ class Auto(Method):
     """
 
     name: ClassVar[str] = "auto"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
 

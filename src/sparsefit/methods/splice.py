@@ -44,6 +44,7 @@ class Splice(Method):
     """
 
     name: ClassVar[str] = "splice"
+    version: ClassVar[int] = 2
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
     quick: ClassVar[Mapping[str, Any]] = {"restarts": 0, "cycles": 1, "start_steps": 100}
