@@ -101,6 +101,10 @@ class Objective:
     alpha : float, optional
         Ridge: alpha |w|^2 is added to twice the mean over rows of the loss.
     prior : Prior, optional
+    gram_dtype : torch.dtype or None, optional
+        Precision of the products, block by block, that the Gram matrix of features is the sum of;
+        default that of the rows. Where steps come to rest is settled by the gradient, which is not
+        rounded.
 
     Examples
     --------
@@ -115,6 +119,7 @@ class Objective:
     datafit: Datafit = SQUARED
     alpha: float = 0.0
     prior: Prior | None = None
+    gram_dtype: torch.dtype | None = None
 
     @classmethod
     def of(cls, problem: Problem, setting: Setting, *, most: int | None = None) -> Objective:
@@ -229,7 +234,7 @@ class Objective:
             feature, place, weight = net.features(through)
             if not len(gram):
                 gram = feature.new_zeros(len(feature), len(feature))
-            _add_lower(gram, feature)
+            _add_lower(gram, feature.to(self.gram_dtype or feature.dtype))
             slope = slope + feature @ residual.T
             total = total + residual.square().sum()
         gram = _mirrored(gram)[place][:, place] * (weight @ weight.T)
@@ -332,7 +337,7 @@ def _add_lower(gram: Tensor, part: Tensor) -> None:
     width = max(_LEAST_WIDTH, -(-size // 4))
     for start in range(0, size, width):
         stop = start + width
-        gram[start:stop, :stop].addmm_(part[start:stop], part[:stop].T)
+        gram[start:stop, :stop] += part[start:stop] @ part[:stop].T
 
 
 def _mirrored(gram: Tensor) -> Tensor:

@@ -128,13 +128,15 @@ class Recovery:
     def _attempt_on_few(self, phase: GrowAndPrune, attempt: int) -> Minimum:
         """Begin an attempt on a draw of the rows, if there are many; go on with all of them.
 
-        Each step costs in proportion to the rows, and few settle an exact network.
+        Each step costs in proportion to the rows, and few settle an exact network; nor does the
+        search for one need all digits of a Gram matrix.
         """
         rows = phase.objective.rows
         count = max(RECOVERY.least_rows, RECOVERY.rows_a_weight * (self.nnz + rows.d))
         if count > RECOVERY.drawn * rows.n:
             return self._attempt(phase, attempt)
-        few = replace(phase, objective=phase.objective.sample(count, self._seed(attempt)))
+        drawn = phase.objective.sample(count, self._seed(attempt))
+        few = replace(phase, objective=replace(drawn, gram_dtype=torch.float32))
         result = phase.refitted(self._attempt(few, attempt).net)
         return phase.run(result, self.effort.cycles)
 
