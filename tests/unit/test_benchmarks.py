@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "benchmarks").glob("*.py"))
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES += sorted(f"{path.parent.name}.__main__" for path in FOLDER.glob("*/__main__.py"))
 OPTIONAL = {"onnx", "onnxruntime", "cc"}
 
 
