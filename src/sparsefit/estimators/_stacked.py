@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from sparsefit.estimators._ridge import with_ridge
 from sparsefit.estimators._validation import Candidates, Key, split_rows
 from sparsefit.gauss_newton.conversion import to_network
 from sparsefit.gauss_newton.sparse_net import SparseNet
+from sparsefit.stacked.growth import exchange
 from sparsefit.stacked.nets import Shape, Stack
 from sparsefit.stacked.objective import StackObjective
 from sparsefit.stacked.path import shrink
@@ -70,6 +70,47 @@ class Compared(NamedTuple):
         return Compared(self.candidates.joined(other.candidates), residual)
 
 
+@dataclass
+class _Scored:
+    """Networks of a comparison, and their losses.
+
+    Attributes
+    ----------
+    objective : StackObjective
+        With the ridges in a row.
+    alphas : tuple of float
+    held : Tensor of shape (n_folds, n)
+        What the rows held out of each fold weigh in their mean loss.
+    scale : float
+        Of losses.
+    """
+
+    objective: StackObjective
+    alphas: tuple[float, ...]
+    held: Tensor
+    scale: float
+    losses: dict[Key, list[float]] = field(default_factory=dict)
+    stacks: dict[tuple[int, int], Stack] = field(default_factory=dict)
+    residual: float = float("inf")
+
+    def add(self, budget: int, size: int, stack: Stack) -> None:
+        """Score networks of one size from one start; the last ones of a size count."""
+        rows = self.objective.losses(stack).unflatten(0, (-1, len(self.alphas)))
+        self.residual = min(self.residual, float(rows[0].mean(dim=1).min()) * self.scale)
+        for which, alpha in enumerate(self.alphas):
+            losses = (rows[1:, which] * self.held).sum(dim=1)
+            self.losses[Key(budget, size, alpha)] = losses.tolist()
+        self.stacks[budget, size] = stack
+
+    def best(self) -> Key:
+        """Return the candidate of least loss on the rows held out."""
+        return min(self.losses, key=lambda key: sum(self.losses[key]))
+
+    def net(self, key: Key) -> SparseNet:
+        """Return a candidate's network of all rows."""
+        return self.stacks[key[:2]].net(self.alphas.index(key.alpha))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Networks of many sizes and ridges on several parts of the rows, trained side by side.
@@ -114,24 +155,23 @@ class Comparison:
         """
         folds = list(split_rows(self.problem, self.n_folds, self.setting.seed))
         objective = self._objective(folds)
-        ridged, held = objective.with_alphas(self.alphas), self._held_out(folds)
-        losses: dict[Key, list[float]] = {}
-        nets: dict[Key, Callable[[], SparseNet]] = {}
-        residual = float("inf")
+        ridged = objective.with_alphas(self.alphas)
+        found = _Scored(ridged, self.alphas, self._held_out(folds) * self._scale, self._scale)
         for budget, start in self._starts(objective, sizes[0], progress):
             wide = start.repeat_interleave(len(self.alphas))
             effort = PATH if budget else LINEAR
             begin, end = (STACKED.start, STACKED.trained) if budget else (STACKED.trained, 1.0)
             for size, stack in shrink(wide, ridged, sizes, self.is_over, effort):
-                rows = ridged.losses(stack).unflatten(0, (-1, len(self.alphas))) * self._scale
-                residual = min(residual, float(rows[0].mean(dim=1).min()))
-                for which, alpha in enumerate(self.alphas):
-                    key = Key(budget, size, alpha)
-                    losses[key] = (rows[1:, which] * held).sum(dim=1).tolist()
-                    nets[key] = partial(stack.net, which)
+                found.add(budget, size, stack)
                 begin += (end - begin) * size / sum(sizes[sizes.index(size) :])
                 progress(begin, self._text(size))
-        return Compared(self._candidates(sizes[0], losses, nets, whole), residual)
+        best = found.best()
+        if best.budget and best.size == sizes[0] <= PATH.binding and not self.is_over():
+            stack = found.stacks[best[:2]]
+            for _ in range(PATH.more_cycles):
+                stack = exchange(stack, ridged, best.size)
+            found.add(best.budget, best.size, stack)
+        return Compared(self._candidates(found, whole), found.residual)
 
     def _text(self, size: int) -> str:
         weights = "1 weight" if size == 1 else f"{size} weights"
@@ -145,20 +185,17 @@ class Comparison:
             share[held] = 1 if weight is None else weight[held]
         return torch.from_numpy(shares / shares.sum(axis=1, keepdims=True))
 
-    def _candidates(
-        self, nnz: int, losses: dict[Key, list[float]], nets: dict[Key, Callable[[], SparseNet]],
-        whole: Problem,
-    ) -> Candidates:  # fmt: skip
+    def _candidates(self, found: _Scored, whole: Problem) -> Candidates:
         setting = self.setting
         if whole is not self.problem:
             # Rounding is far below what is left of so many rows.
             setting = replace(setting, dtype="float32")
 
         def network(key: Key) -> Network:
-            return with_ridge(to_network(nets[key](), setting), whole, setting, key.alpha)
+            return with_ridge(to_network(found.net(key), setting), whole, setting, key.alpha)
 
         steps = START.steps(len(self.problem.X))
-        return Candidates(lambda key: Fit(network(key), Status.FINISHED, steps), losses)
+        return Candidates(lambda key: Fit(network(key), Status.FINISHED, steps), found.losses)
 
     @property
     def _scale(self) -> float:

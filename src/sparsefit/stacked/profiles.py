@@ -134,6 +134,9 @@ class PathProfile:
         100 takes up to a fifth longer and scores no better.
     cycles, exchange_steps : int
         Exchanges at each size, and steps within one.
+    binding, more_cycles : int
+        Where the largest size is best, and at most `binding`, it gets so many more exchanges.
+        ``benchmarks/fit_time.py``: digits gains a point of accuracy.
     share, fewest : float, int
         Weights that an exchange adds before it drops as many: a share of the size.
     linear : int
@@ -148,6 +151,8 @@ class PathProfile:
     exchanged: int = 60
     cycles: int = 1
     exchange_steps: int = 3
+    binding: int = 100
+    more_cycles: int = 3
     share: float = 0.5
     fewest: int = 3
     linear: int = 2
