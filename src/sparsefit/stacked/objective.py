@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -211,6 +212,9 @@ class StackObjective:
         above = torch.cat([self.X, through.units.flatten(0, 1)])
         needed = math.ceil(DESCENT.rows_a_weight * p / self.X.shape[1])
         most = min(needed, DESCENT.most_directions)
+        # Of a symmetric matrix, the blocks below the diagonal and on it are enough.
+        count = min(max(p // DESCENT.least_block, 1), DESCENT.most_blocks)
+        cuts = [p * at // count for at in range(count + 1)]
         for root in self.roots(through, most):
             into = self.into_units(stack, through, root)
             below = torch.cat([into, root], dim=1).flatten(0, 1)
@@ -218,5 +222,7 @@ class StackObjective:
             width = max(DESCENT.least_rows, DESCENT.room // (B * p))
             for a, b in zip(above.split(width, dim=1), below.split(width, dim=1), strict=True):
                 part = a.index_select(0, source).mul_(b.index_select(0, target)).view(B, p, -1)
-                gram.baddbmm_(part, part.transpose(1, 2))
-        return gram
+                for start, end in itertools.pairwise(cuts):
+                    block = part[:, start:end], part[:, :end].transpose(1, 2)
+                    gram[:, start:end, :end].baddbmm_(*block)
+        return gram.tril_().add_(gram.tril(-1).transpose(1, 2))

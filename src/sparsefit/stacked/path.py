@@ -47,7 +47,6 @@ def shrink(
     stack : Stack
         Networks of at most `size` weights.
     """
-    stack = refit(stack, objective, effort.first_steps)
     for size in sizes:
         stack = contract(stack, objective, size).compact()
         stack = refit(stack, objective, effort.steps)

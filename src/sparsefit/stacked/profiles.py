@@ -102,6 +102,9 @@ class DescentProfile:
     least_rows, room : int
         Rows that are multiplied at a time, so that a block of `room` numbers stays near the
         processor. They do not change the result but for rounding.
+    least_block, most_blocks : int
+        Columns of one product, at least, and products that the lower half of a Gram matrix is made
+        of, at most. They do not change the result but for rounding.
     """
 
     damping: float = 1e-2
@@ -115,6 +118,8 @@ class DescentProfile:
     rows_a_weight: float = 14.0
     least_rows: int = 64
     room: int = 1 << 20
+    least_block: int = 50
+    most_blocks: int = 3
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,9 @@ class PathProfile:
     step : float
         From one size to the next. ``benchmarks/tables.py``: finer steps find sizes whose losses
         differ by less than their standard errors.
-    first_steps, steps : int
-        Levenberg-Marquardt steps before the first size, and at each.
-        ``benchmarks/fit_time.py``: five leave Friedman 1 .003 short, twelve gain no more than six.
+    steps : int
+        Levenberg-Marquardt steps at each size. ``benchmarks/fit_time.py``: four leave Friedman 1
+        .003 short, twelve gain no more than six; one before the first size gains nothing.
     exchanged : int
         Up to so many weights, the supports are improved by exchange. ``benchmarks/fit_time.py``:
         100 takes up to a fifth longer and scores no better.
@@ -146,7 +151,6 @@ class PathProfile:
     """
 
     step: float = 2 / 3
-    first_steps: int = 1
     steps: int = 5
     exchanged: int = 60
     cycles: int = 1
