@@ -58,7 +58,7 @@ CASES = [
     (["fit", ".", "--target", "y"], f". {FOLDER}"),
     (["fit", "folder.csv", "--target", "y"], f"folder.csv {FOLDER}"),
     (["fit", "none.csv", "--target", "y"], "there is no file none.csv"),
-    (["fit", "weird.bin", "--target", "y"], "weird.bin: the name must end in one of .csv, .tsv"),
+    (["fit", "weird.bin", "--target", "y"], "weird.bin is not a text in UTF-8"),
     ([*FIT, "--out", "none/x"], "--out must be a file other than DATA in a folder that exists"),
     ([*FIT, "--out", "data.csv"], "--out must be a file other than DATA in a folder that exists"),
     ([*FIT, "--out", "folder"], "--out must be a file other than DATA in a folder that exists"),

@@ -433,7 +433,7 @@ def test_two_processes_on_one_folder(tmp_path):
 def test_help_loads_nothing_heavy(words):
     """Torch alone takes a second: help must do without it and its like."""
     heavy = {"torch", "scipy", "sklearn", "matplotlib", "pyarrow", "joblib", "pandas", "rich"}
-    heavy |= {"PIL", "pooch"}
+    heavy |= {"PIL", "pooch", "duckdb", "nanoarrow"}
     script = (
         "import sys\nfrom sparsefit.cli import main\n"
         f"try: main({[*words, '--help']!r})\nexcept SystemExit as end: assert end.code == 0\n"

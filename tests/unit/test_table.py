@@ -1,16 +1,19 @@
 """Tables in files: what columns are, and one sentence for what cannot be read."""
 
+import gzip
+import json
 import zipfile
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from sparsefit.core.errors import DataError
-from sparsefit.tabular import table as table_module
-from sparsefit.tabular.table import columns_of, open_table
+from sparsefit.tabular import source
+from sparsefit.tabular.table import Table, columns_of, open_table
+from sparsefit.tabular.text import MISSING
 
-TEXT = b"age,pet,y\r\n1,cat,2\n3,dog,4\r\n,NA,5\n4.5,cat,1e3\n"
 ROWS = [[1, 0, 2], [3, 1, 4], [np.nan, np.nan, 5], [4.5, 0, 1000]]
 
 
@@ -18,39 +21,63 @@ def rows_of(table, names=None):
     return np.concatenate(list(table.blocks(names or table.names)))
 
 
-@pytest.fixture(params=["csv", "semicolons", "tsv", "parquet", "npz"])
+KINDS = {
+    "csv": "t.csv", "semicolons": "t.csv", "bars": "t.txt", "tsv": "t.tsv", "tabs": "t.data",
+    "gz": "t.csv.gz", "zst": "t.csv.zst", "utf-16": "t.csv", "parquet": "t.parquet",
+    "jsonl": "t.jsonl", "npz": "t.npz",
+}  # fmt: skip
+SEPARATORS = {"semicolons": b";", "bars": b"|", "tsv": b"\t", "tabs": b"\t"}
+
+
+def write(kind, path, frame):
+    """Write a frame of numbers and texts as a file of some kind."""
+    plain = frame.to_csv(index=False).encode()
+    if kind == "parquet":
+        frame.to_parquet(path)
+    elif kind == "jsonl":
+        rows = json.loads(frame.to_json(orient="records"))
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif kind == "npz":
+        texts = {name: frame[name].isna().any() for name in frame if frame[name].dtype == object}
+        np.savez(path, **{
+            name: frame[name].fillna("").to_numpy(str) if name in texts else frame[name].to_numpy()
+            for name in frame
+        })  # fmt: skip
+    elif kind == "gz":
+        path.write_bytes(gzip.compress(plain))
+    elif kind == "zst":
+        duckdb.from_df(frame).write_csv(str(path), compression="zstd")
+    elif kind == "utf-16":
+        path.write_bytes(plain.decode().encode("utf-16"))
+    else:
+        path.write_bytes(plain.replace(b",", SEPARATORS.get(kind, b",")))
+
+
+FRAME = pd.DataFrame({
+    "age": [1, 3, np.nan, 4.5], "pet": pd.Series(["cat", "dog", None, "cat"], dtype=object),
+    "y": [2.0, 4, 5, 1000],
+})  # fmt: skip
+
+
+@pytest.fixture(params=KINDS)
 def path(request, tmp_path):
     """Return one table in every kind of file."""
-    kind = request.param
-    found = tmp_path / f"t.{'csv' if kind == 'semicolons' else kind}"
-    frame = pd.DataFrame({
-        "age": [1, 3, np.nan, 4.5], "pet": ["cat", "dog", None, "cat"], "y": [2.0, 4, 5, 1000]
-    })  # fmt: skip
-    if kind == "parquet":
-        frame.to_parquet(found)
-    elif kind == "npz":
-        arrays = {name: frame[name].to_numpy() for name in ("age", "y")}
-        np.savez(found, **arrays, pet=np.array(["cat", "dog", "", "cat"]))
-    else:
-        found.write_bytes(TEXT.replace(b",", {"semicolons": b";", "tsv": b"\t"}.get(kind, b",")))
+    found = tmp_path / KINDS[request.param]
+    write(request.param, found, FRAME)
     return found
 
 
 def test_numbers_categories_and_what_is_missing(path):
     table = open_table(path)
-    levels = table.levels["pet"]
-    assert levels[-2:] == ("cat", "dog")
-    rows = rows_of(table, ["age", "pet", "y"])
-    rows[:, 1] -= len(levels) - 2
-    rows[2, 1] = np.nan  # an NPZ array of texts has no missing ones, but empty ones
-    np.testing.assert_array_equal(rows, ROWS)
+    assert table.levels == {"age": None, "pet": ("cat", "dog"), "y": None}
+    np.testing.assert_array_equal(rows_of(table, ["age", "pet", "y"]), ROWS)
     assert table.n_rows == 4
 
 
 def test_columns_are_read_in_any_order_and_moments_do_not_depend_on_blocks(path, monkeypatch):
     table = open_table(path)
     np.testing.assert_array_equal(rows_of(table, ["y", "age"]), np.array(ROWS)[:, [2, 0]])
-    monkeypatch.setattr(table_module, "_ROWS_PER_BATCH", 1)
+    monkeypatch.setattr(source, "ROWS_PER_BLOCK", 1)
     column, other = columns_of(table, ["age", "y"], np.array([True, True, True, False]))
     assert (column.mean, column.scale) == (pytest.approx(2), pytest.approx(1))
     assert (other.mean, other.scale) == (pytest.approx(11 / 3), pytest.approx(np.std([2, 4, 5])))
@@ -61,13 +88,17 @@ def test_columns_are_read_in_any_order_and_moments_do_not_depend_on_blocks(path,
     [
         ("a.csv", b"", "is empty"),
         ("a.csv", b"a,b\n", "has no rows"),
-        ("a.csv", b"a,a\n1,2\n", "two columns have the name 'a'"),
-        ("a.csv", b"a,\n1,2\n", "column 2 has no name"),
+        ("a.csv", b"\n \n\n", "is empty"),
+        ("a.csv", b"My table\n\na,b\n1,2\n", "line 1, 'My table', has the name of 1 column"),
         ("a.csv", b"a,b\n1,2\nx,3\n4,5\n", "column 'a' has the text 'x' where numbers are needed"),
-        ("a.csv", b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
-        ("a.csv", b"\xff\xfea,b\n1,2\n", "is not a text in UTF-8"),
-        ("a.txt", b"a\n1\n", "must end in one of .csv, .tsv, .parquet, .npz"),
-        ("a.parquet", b"nothing", "cannot be read as Parquet"),
+        ("a.csv", b"a,b\n1,2\n3\n", "Line: 3, .*Expected Number of Columns: 2 Found: 1"),
+        ("a.csv", b"a,b\n1,2,3\n", "Line: 2, .*Expected Number of Columns: 2 Found: 3"),
+        ("a.csv", b'a,b\n"1,2\n3,4\n', "unterminated quote"),
+        ("a.csv", b"a,b\ncaf\xe9,2\n", "is not a text in UTF-8"),
+        ("a.bin", b"a\0b\n1\n", "is not a text in UTF-8"),
+        ("a.csv.gz", b"nothing", "cannot be read"),
+        ("a.parquet", b"nothing", "cannot be read: .*Parquet"),
+        ("a.jsonl", b"nothing", "cannot be read: .*JSON"),
         ("a.npz", b"nothing", "is not an NPZ file of plain arrays"),
     ],
 )
@@ -98,4 +129,89 @@ def test_a_text_far_down_a_column_of_numbers_is_an_error_and_not_a_category(tmp_
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "1,2\n" * 1_500_000 + "oops,2\n")
     with pytest.raises(DataError, match="column 'a' has the text 'oops'"):
+        open_table(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "rows"),
+    [
+        ("\n\na,b\n1,2\n", ["a", "b"], [[1, 2]]),
+        (",x,y\n0,1,2\n1,3,4\n", ["column1", "x", "y"], [[0, 1, 2], [1, 3, 4]]),
+        ("a,b,\n1,2,\n", ["a", "b", "column3"], [[1, 2, np.nan]]),
+        ("a,a,a_2\n1,2,3\n", ["a", "a_2", "a_2_2"], [[1, 2, 3]]),
+        ("a,A\n1,2\n", ["a", "A"], [[1, 2]]),
+        ("column2,\n1,2\n", ["column2", "column2_2"], [[1, 2]]),
+        ("a\n1\n\n3\n", ["a"], [[1], [np.nan], [3]]),
+        ("a,b\r\n1,2\n3,4\r\n", ["a", "b"], [[1, 2], [3, 4]]),
+        ("a,b\r1,2\r", ["a", "b"], [[1, 2]]),
+        ('"a, first";b\n1;2\n', ["a, first", "b"], [[1, 2]]),
+        ('a,b\r\n"x\ny",2\r\n', ["a", "b"], [[0, 2]]),
+        (' a , b \n 1 , 2\n', ["a", "b"], [[1, 2]]),
+    ],
+)  # fmt: skip
+def test_names_and_lines_as_people_write_them(tmp_path, content, names, rows):
+    path = tmp_path / "it's [1]*?.csv"
+    path.write_bytes(content.encode())
+    table = open_table(path)
+    assert table.names == names
+    np.testing.assert_array_equal(rows_of(table), rows)
+
+
+@pytest.mark.parametrize("marker", MISSING)
+def test_every_marker_of_what_is_missing_is_missing(tmp_path, marker):
+    path = tmp_path / "a.csv"
+    path.write_text(f"x,c,y\n1,red,0\n{marker}, {marker},0\n3,blue,0\n")
+    table = open_table(path)
+    assert table.levels["c"] == ("blue", "red")
+    np.testing.assert_array_equal(rows_of(table, ["x", "c"]), [[1, 1], [np.nan, np.nan], [3, 0]])
+
+
+def test_one_value_has_one_form_in_all_files(tmp_path):
+    text, frame = tmp_path / "a.csv", tmp_path / "a.parquet"
+    text.write_text("flag,code,c\nTrue,1,red\nFALSE,a, red\ntrue,b,blue \n")
+    columns = {
+        "flag": pd.Series([True, False, True]),
+        "code": pd.Series(["1", "a", "b"]),
+        "c": pd.Series(["red", "red", "blue"], dtype="category"),
+    }
+    pd.DataFrame(columns).to_parquet(frame)
+    expected = {"flag": ("false", "true"), "code": ("1", "a", "b"), "c": ("blue", "red")}
+    for path in (text, frame):
+        table = open_table(path)
+        assert table.levels == expected
+        np.testing.assert_array_equal(rows_of(table), [[1, 0, 1], [0, 1, 1], [1, 2, 0]])
+    # Whole numbers for what was learned as texts.
+    pd.DataFrame({"code": [1.0, 2.0]}).to_parquet(frame)
+    numbers = Table(source.open_source(frame), {"code": ("1", "a")}, 2)
+    np.testing.assert_array_equal(rows_of(numbers), [[0], [np.nan]])
+    # Levels of a model that took texts as they were.
+    old = Table(source.open_source(text), {"flag": ("False", "True")}, 3)
+    np.testing.assert_array_equal(rows_of(old), [[1], [0], [1]])
+
+
+def test_types_of_parquet_are_read_or_named_with_their_column(tmp_path):
+    path = tmp_path / "a.parquet"
+    duckdb.sql(
+        "SELECT 1.5::DECIMAL(10, 2) a, 3::UTINYINT b, 2::HUGEINT c, 'x'::ENUM('y', 'x') d, "
+        "DATE '2020-01-31' AS on_day, TIMESTAMP '2020-01-31 12:00' AS moment, [1, 2] AS many, "
+        "{'k': 1} AS pair"
+    ).write_parquet(str(path))
+    odd = ["on_day", "moment", "many", "pair"]
+    for name, kind in zip(odd, ["DATE", "TIMESTAMP", r"INTEGER\[\]", "STRUCT"], strict=True):
+        with pytest.raises(DataError, match=f"column '{name}' holds {kind}"):
+            open_table(path, [other for other in odd if other != name])
+    np.testing.assert_array_equal(
+        rows_of(open_table(path, odd), ["a", "b", "c", "d"]), [[1.5, 3, 2, 0]]
+    )
+
+
+def test_arrays_of_any_byte_order_are_read_and_others_named(tmp_path):
+    path = tmp_path / "a.npz"
+    X = np.arange(6.0).reshape(3, 2).astype(">f4")
+    np.savez(path, X=X, s=np.array([b"x", b"", b"y"]), h=np.arange(3, dtype=np.float16))
+    table = open_table(path)
+    assert table.names == ["X0", "X1", "s", "h"]
+    np.testing.assert_array_equal(rows_of(table), [[0, 1, 0, 0], [2, 3, np.nan, 1], [4, 5, 1, 2]])
+    np.savez(path, z=np.zeros(3, dtype=complex))
+    with pytest.raises(DataError, match="array 'z' has complex128"):
         open_table(path)

@@ -22,7 +22,7 @@ from sparsefit.tabular.options import FitOptions
 if TYPE_CHECKING:
     from sparsefit.tabular import Fitted, Prediction
 
-_KINDS = "CSV, TSV, Parquet or NPZ"
+_KINDS = "text with any separator, .gz or .zst of one, Parquet, JSON lines or NPZ"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,8 @@ def fit_table(
 def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple[int, ...]:
     """Return the shape of the images that rows are; that of the table, if its pixels are all."""
     if not shape:
-        return table.image_shape if math.prod(table.image_shape) == n_inputs else ()
+        found = table.source.image_shape
+        return found if math.prod(found) == n_inputs else ()
     if len(shape) not in (2, 3) or math.prod(shape) != n_inputs:
         allowed = f"height, width and perhaps channels of {n_inputs} inputs in all"
         raise OptionError("image_shape", " ".join(map(str, shape)), allowed)

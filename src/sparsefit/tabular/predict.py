@@ -10,7 +10,8 @@ import numpy as np
 
 from sparsefit.core.errors import DataError, near_match
 from sparsefit.predictor import Predictor
-from sparsefit.tabular.table import Table, column_names
+from sparsefit.tabular.source import open_source
+from sparsefit.tabular.table import Table
 
 
 class Prediction(NamedTuple):
@@ -39,14 +40,15 @@ def predict_table(model: Predictor, path: Path) -> Iterator[Prediction]:
         If one of them is missing, or has texts where the model has numbers.
     """
     used = [model.columns[at] for at in model.live_columns]
-    there = column_names(path)
+    source = open_source(path)
+    there = list(source.columns)
     for column in used:
         if column.name not in there:
             raise DataError(
                 f"{path} has no column {column.name!r}{near_match(column.name, there)}, "
                 "which the model uses"
             )
-    table = Table(path, {column.name: column.levels or None for column in used}, 0)
+    table = Table(source, {column.name: column.levels or None for column in used}, 0)
     for block in table.blocks([column.name for column in used]):
         rows = np.full((len(block), len(model.columns)), np.nan)
         rows[:, model.live_columns] = block
