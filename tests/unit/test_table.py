@@ -166,6 +166,20 @@ def test_every_marker_of_what_is_missing_is_missing(tmp_path, marker):
     np.testing.assert_array_equal(rows_of(table, ["x", "c"]), [[1, 1], [np.nan, np.nan], [3, 0]])
 
 
+def test_a_column_of_as_many_texts_as_numbers_is_a_category(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("code\n1\na\n")
+    assert open_table(path).levels == {"code": ("1", "a")}
+
+
+def test_a_text_for_predictions_is_named_as_it_stands(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("size\n1\nit's unicode\n")
+    table = Table(source.open_source(path), {"size": None}, 0)
+    with pytest.raises(DataError, match="column 'size' has the text 'it's unicode' where numbers"):
+        rows_of(table)
+
+
 def test_one_value_has_one_form_in_all_files(tmp_path):
     text, frame = tmp_path / "a.csv", tmp_path / "a.parquet"
     text.write_text("flag,code,c\nTrue,1,red\nFALSE,a, red\ntrue,b,blue \n")

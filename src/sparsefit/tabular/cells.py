@@ -66,10 +66,9 @@ def number_or_error(cell: Cell, column: str) -> str:
     number = number_of(cell)
     if is_number(cell.kind) or cell.kind == "BOOLEAN":
         return f"coalesce({number}, 'nan'::DOUBLE)"
-    level = level_of(cell)
-    # What stands in the sentence for the text is not known before the rows are read.
-    start, end = (quoted_text(part) for part in not_a_number(column, "\0").split(r"\x00"))
-    error = f"CAST(error({start} || left({level}, {_MOST_SHOWN}) || {end}) AS DOUBLE)"
+    level, (start, end) = level_of(cell), _around_text(column)
+    before, after = quoted_text(start + "'"), quoted_text("'" + end)
+    error = f"CAST(error({before} || left({level}, {_MOST_SHOWN}) || {after}) AS DOUBLE)"
     return f"coalesce({number}, CASE WHEN {level} IS NULL THEN 'nan'::DOUBLE ELSE {error} END)"
 
 
@@ -81,7 +80,12 @@ def not_a_number(column: str, level: str) -> str:
     >>> not_a_number("age", "old")
     "column 'age' has the text 'old' where numbers are needed"
     """
-    return f"column {column!r} has the text {level[:_MOST_SHOWN]!r} where numbers are needed"
+    start, end = _around_text(column)
+    return f"{start}{level[:_MOST_SHOWN]!r}{end}"
+
+
+def _around_text(column: str) -> tuple[str, str]:
+    return f"column {column!r} has the text ", " where numbers are needed"
 
 
 def place_of(cell: Cell, levels: Sequence[str]) -> str:

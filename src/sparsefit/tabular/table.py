@@ -119,10 +119,10 @@ def _categories(source: Source, texts: Mapping[str, Cell]) -> tuple[int, list[st
     unclear = [column for column, n in zip(texts, found[::2], strict=True) if n > n_numbers[column]]
     categories = {column for column, cell in texts.items() if cell.kind == "BOOLEAN"}
     for column, (n_texts, example) in zip(unclear, _texts(source, unclear), strict=True):
-        if n_texts > n_numbers[column]:
-            categories.add(column)
-        elif n_texts:
+        if 0 < n_texts < n_numbers[column]:
             raise DataError(f"{source.path}: {cells.not_a_number(column, example)}")
+        if n_texts:
+            categories.add(column)
     return n_rows, [column for column in texts if column in categories]
 
 

@@ -93,17 +93,19 @@ def _plain_copy(path: Path) -> IO[str] | None:
 
     The file goes with the object.
     """
+    if path.suffix in PACKED:
+        return None
     with path.open("rb") as file:
         start = file.read(_TOP_BYTES)
-    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    if encoding != "utf-16" and b"\0" in start and path.suffix not in PACKED:
-        raise no_text(path)
-    ends = set(re.findall(rb"\r\n|\n|\r", start))
-    if path.suffix in PACKED or (encoding != "utf-16" and len(ends) < 2):
-        return None
+    is_utf_16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if not is_utf_16:
+        if b"\0" in start:
+            raise no_text(path)
+        if len(set(re.findall(rb"\r\n|\n|\r", start))) < 2:
+            return None
     copy = tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".csv")  # noqa: SIM115
     try:
-        with path.open(encoding=encoding) as original:
+        with path.open(encoding="utf-16" if is_utf_16 else "utf-8-sig") as original:
             shutil.copyfileobj(original, copy)
     except UnicodeError:
         raise no_text(path) from None
@@ -148,7 +150,7 @@ def _header(lines: list[str], path: Path, number: int) -> tuple[str, list[str]]:
     found: list[str] = []
     for place, given in enumerate(names, start=1):
         plain = given or f"column{place}"
-        others = (f"{plain}_{number}" for number in itertools.count(2))
+        others = (f"{plain}_{count}" for count in itertools.count(2))
         taken = {*found, *names[place:]} if not given else set(found)
         found.append(next(n for n in itertools.chain([plain], others) if n not in taken))
     return separator, found

@@ -46,7 +46,7 @@ def no_text(path: Path) -> DataError:
 
 def failure(path: Path, error: Exception) -> DataError:
     """Return what an error of DuckDB says in a sentence, without advice on options of its own."""
-    if "unicode" in str(error):
+    if "Invalid unicode" in str(error):
         return no_text(path)
     lines = str(error).split("Error: ", 1)[-1].splitlines()
     kept = itertools.takewhile(lambda line: not line.startswith(_ADVICE), lines)
