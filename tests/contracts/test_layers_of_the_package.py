@@ -12,7 +12,7 @@ import sparsefit
 ROOT = Path(sparsefit.__file__).parent
 ORDER = [
     {"core"}, {"predictor"}, {"export"}, {"models"}, {"solvers"}, {"gauss_newton"},
-    {"stacked"}, {"nn"}, {"dense"}, {"methods"}, {"estimators"}, {"data"}, {"tabular"},
+    {"stacked"}, {"nn"}, {"dense"}, {"methods"}, {"reading"}, {"estimators"}, {"data"}, {"tabular"},
     {"tasks"}, {"study"}, {"experiments"}, {"figures"}, {"report"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

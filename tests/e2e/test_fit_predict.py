@@ -62,7 +62,7 @@ def test_fit_prints_scores_and_predict_agrees_with_them(command, tmp_path):
     found = np.array([float(row["price"]) for row in csv.DictReader(out.splitlines())])
     truth = np.array([float(row["price"]) for row in records("houses.csv")])
     assert 1 - np.mean((found - truth) ** 2) / truth.var() > 0.98
-    facts = json.loads((tmp_path / "houses.json").read_text())
+    facts = json.loads((tmp_path / "houses.fit.json").read_text())
     assert len(facts["truth"]) == len(facts["prediction"])
 
 
@@ -71,7 +71,10 @@ def test_the_table_names_the_models_and_the_columns(fitted):
     assert "sparse network" in out
     assert "l1, at most" in out
     assert "columns used: size, age, place" in out
-    assert err == ["model in houses.safetensors"]
+    assert err[0] == "houses.csv: 240 rows, 6 columns"
+    assert "  place  category of 3 levels" in err
+    assert "  kind   left out: --drop" in err
+    assert err[-1] == "model in houses.safetensors"
 
 
 def test_a_fit_without_time_still_leaves_a_model(command):
@@ -88,7 +91,7 @@ def test_images_are_flattened_and_their_weights_drawn(command, tmp_path):
     np.savez("images.npz", pixel=images, bright=images[:, 1, 0] > 0)
     words = ["--target", "bright", "--classes", "--nnz", "2", "--hidden", "2"]
     assert command("fit", "images.npz", *words)[0] == 0
-    assert json.loads(Path("images.json").read_text())["image_shape"] == [3, 2]
+    assert json.loads(Path("images.fit.json").read_text())["image_shape"] == [3, 2]
     assert command("report", "images.safetensors")[0] == 0
     assert '"pictures": {"height": 3, "width": 2' in Path("images.html").read_text()
     code, out, _ = command("predict", "images.safetensors", "images.npz")
@@ -127,7 +130,7 @@ def test_classes_come_back_as_they_were_with_probabilities(command):
         (["--target", "price", "--time-limit", "1m"], "--time-limit must be a number > 0"),
         (["--target", "price", "--method", "splic"], "did you mean 'splice'?"),
         (["--target", "price", "--out", "no/x"], "--out must be a file other than DATA"),
-        (["--target", "price", "--classes"], "each class needs at least 2"),
+        (["--target", "price", "--classes"], "each row is a class of its own"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing_behind(command, tmp_path, words, message):

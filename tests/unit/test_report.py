@@ -265,7 +265,7 @@ def test_direct_paths_are_pictures_too():
 
 def test_facts_are_read_from_the_file_beside_the_model(tmp_path):
     make_model().save(tmp_path / "m.safetensors")
-    (tmp_path / "m.json").write_text('{"scores": [{"name": "R²", "score": 0.5}], "other": 1}')
+    (tmp_path / "m.fit.json").write_text('{"scores": [{"name": "R²", "score": 0.5}], "other": 1}')
     page = write_model_report(tmp_path / "m.safetensors")
     assert page == tmp_path / "m.html"
     assert blob_of(page)["facts"] == {"scores": [{"name": "R²", "score": 0.5}]}
@@ -320,9 +320,9 @@ def test_what_is_no_source_is_refused_in_one_sentence(tmp_path, capsys, make, wo
 @pytest.mark.parametrize("text", ["[1]", "{", "nothing"])
 def test_facts_that_are_no_object_are_refused(tmp_path, capsys, text):
     make_model().save(tmp_path / "m.safetensors")
-    (tmp_path / "m.json").write_text(text)
+    (tmp_path / "m.fit.json").write_text(text)
     assert main(["report", str(tmp_path / "m.safetensors")]) == 2
-    assert "m.json" in capsys.readouterr().err
+    assert "m.fit.json" in capsys.readouterr().err
     assert not (tmp_path / "m.html").exists()
 
 
@@ -338,6 +338,14 @@ def test_an_output_that_cannot_be_is_refused(tmp_path, capsys):
 
 def test_the_command_prints_the_path_of_the_page(tmp_path, capsys):
     folder = put_rows(tmp_path / "r", [make_row()])
-    assert main(["report", str(folder), "--out", str(tmp_path / "new" / "page.html")]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "new" / "page.html")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["page.html"]
+    page = tmp_path / "page.html"
+    assert main(["report", str(folder), "--out", str(page)]) == 0
+    assert capsys.readouterr().out.strip() == str(page)
+    # Once more over its own page, but over no other file, and into no folder that is not there.
+    assert main(["report", str(folder), "--out", str(page)]) == 0
+    page.write_text("mine")
+    assert main(["report", str(folder), "--out", str(page)]) == 2
+    assert page.read_text() == "mine"
+    assert main(["report", str(folder), "--out", str(page), "--force"]) == 0
+    assert main(["report", str(folder), "--out", str(tmp_path / "new" / "page.html")]) == 2
+    assert not (tmp_path / "new").exists()

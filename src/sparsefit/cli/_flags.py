@@ -30,6 +30,13 @@ class PrintOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForceOptions(Options):
+    """Whether a file may be lost."""
+
+    force: bool = option(False, "replace a file that is there already")
+
+
+@dataclass(frozen=True, kw_only=True)
 class FolderOptions(Options):
     """Where results are."""
 
@@ -284,13 +291,6 @@ def _default(info: OptionInfo) -> str:
         return ""
     values = info.default if isinstance(info.default, tuple) else (info.default,)
     return " ".join(["default", *map(str, values)])
-
-
-def check_out(out: Path, source: Path, name: str) -> None:
-    """Raise `OptionError` unless `out` may be written beside `source`, which is called `name`."""
-    if out.is_dir() or not out.parent.is_dir() or out.resolve() == source.resolve():
-        allowed = f"a file other than {name} in a folder that exists"
-        raise OptionError("out", str(out), allowed)
 
 
 def format_or_default(format: SweepFormat | None) -> SweepFormat:

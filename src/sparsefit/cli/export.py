@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sparsefit.cli._flags import Commands, OptionFlags, check_out
-from sparsefit.core.files import check_file
-from sparsefit.core.options import FILE, REQUIRED, Options, option
+from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags
+from sparsefit.core.files import check_file, check_output
+from sparsefit.core.options import FILE, REQUIRED, option
 from sparsefit.export.formats import Format, default_suffix, export
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Options):
+class ExportOptions(ForceOptions):
     """What ``sparsefit export`` is told."""
 
     to: Format = option(REQUIRED, "the format")
@@ -51,8 +51,9 @@ def export_model(arguments: argparse.Namespace) -> int:
     options = _FLAGS.make(ExportOptions, arguments)
     check_file(arguments.model)
     path = options.out or arguments.model.with_suffix(default_suffix(options.to))
-    check_out(path, arguments.model, "MODEL")
+    model = Predictor.load(arguments.model)
+    check_output(path, [arguments.model], "MODEL", source=model.source, force=options.force)
     further = {} if options.number is None else {"number": options.number}
-    export(Predictor.load(arguments.model), options.to, path, **further)
+    export(model, options.to, path, **further)
     print(f"{path}: {options.to}, {path.stat().st_size} bytes")
     return 0

@@ -6,13 +6,14 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import Commands, OptionFlags
+from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import FILE, Options, option
+from sparsefit.core.files import check_output, facts_path
+from sparsefit.core.options import FILE, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(Options):
+class ReportOptions(ForceOptions):
     """What ``sparsefit report`` is told."""
 
     out: Path | None = option(
@@ -30,8 +31,8 @@ def add_parser(subparsers: Commands) -> None:
         help="write one HTML page of a results folder or of a model",
         description="Write one HTML page that needs no network: of a results folder heatmaps, "
         "differences, curves and a table to sort and filter; of a model its network, the formula "
-        "of each unit, its size and its columns. If MODEL has a JSON file of the same name beside "
-        "it, the page also shows its scores, path and confusions.",
+        "of each unit, its size and its columns. If 'sparsefit fit' left its scores beside MODEL, "
+        "the page also shows its scores, path and confusions.",
     )
     parser.add_argument(
         "source", type=Path, metavar="DIR_OR_MODEL", help="results folder, or file of a model"
@@ -43,12 +44,18 @@ def add_parser(subparsers: Commands) -> None:
 def write(arguments: argparse.Namespace) -> int:
     """Write the page and print its path."""
     from sparsefit.cli._sweep import note
+    from sparsefit.predictor import Predictor
     from sparsefit.report import write_model_report, write_sweep_report
 
-    source, out = arguments.source, _FLAGS.make(ReportOptions, arguments).out
+    source, options = arguments.source, _FLAGS.make(ReportOptions, arguments)
     if source.is_dir():
+        out, name = options.out or source / "report.html", source.resolve().name
+        check_output(out, [], "DIR", source=name, force=options.force)
         path = write_sweep_report(source, out, on_note=lambda text: note(f"note: {text}"))
     elif source.exists():
+        out, name = options.out or source.with_suffix(".html"), Predictor.load(source).source
+        inputs = [source, facts_path(source)]
+        check_output(out, inputs, "MODEL", source=name, force=options.force)
         path = write_model_report(source, out=out)
     else:
         raise SparsefitError(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sparsefit.core.errors import DataError
+from sparsefit.core.errors import DataError, OptionError
+
+# Of a file, in which it is looked for who wrote it.
+_TOP_BYTES = 1 << 20
 
 
 def check_file(path: Path) -> None:
@@ -26,6 +30,67 @@ def check_file(path: Path) -> None:
         raise DataError(f"there is no file {path}")
     if not os.access(path, os.R_OK):
         raise DataError(f"{path} may not be read")
+
+
+def mark(source: str) -> str:
+    """Return what the files say in which something made of `source` is kept.
+
+    Examples
+    --------
+    >>> mark("my houses.csv")
+    "sparsefit from 'my_houses.csv'"
+    """
+    name = re.sub("[^A-Za-z0-9._-]", "_", source)
+    return f"sparsefit from '{name}'"
+
+
+def facts_path(model: Path) -> Path:
+    """Return where the facts of a model are kept.
+
+    Examples
+    --------
+    >>> facts_path(Path("houses.safetensors")).name, facts_path(Path("clf.v2")).name
+    ('houses.fit.json', 'clf.v2.fit.json')
+    """
+    stem = model.stem if model.suffix == ".safetensors" else model.name
+    return model.with_name(f"{stem}.fit.json")
+
+
+def check_output(
+    out: Path, inputs: Sequence[Path], names: str, *, source: str | None = None, force: bool = False
+) -> None:
+    """Raise `OptionError` unless a file may be written: over no input, and over nothing else's.
+
+    Parameters
+    ----------
+    out : Path
+    inputs : sequence of Path
+        What it is made of, called `names`.
+    names : str
+    source : str, optional
+        The file may be there already if it has the `mark` of this; None if it has none.
+    force : bool, optional
+        Whether it may be there already anyway.
+
+    Examples
+    --------
+    >>> check_output(Path("a.csv"), [Path("./a.csv")], "DATA")
+    Traceback (most recent call last):
+    sparsefit.core.errors.OptionError: out must be a file other than DATA in a folder that ...
+    """
+    same = any(out.resolve() == path.resolve() for path in inputs)
+    if not same and out.exists():
+        same = any(path.exists() and out.samefile(path) for path in inputs)
+    if same or out.is_dir() or not out.parent.is_dir():
+        raise OptionError("out", str(out), f"a file other than {names} in a folder that exists")
+    if force or not out.exists():
+        return
+    with out.open("rb") as file:
+        is_own = source is not None and mark(source).encode() in file.read(_TOP_BYTES)
+    if not is_own:
+        raise OptionError(
+            "out", str(out), "a file that is not there yet, as --force alone replaces others"
+        )
 
 
 @contextlib.contextmanager

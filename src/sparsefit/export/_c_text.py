@@ -2,7 +2,8 @@
 
 ABOUT = """\
 /*
- * A network of @NNZ@ nonzero numbers, written by sparsefit @VERSION@. C99, nothing to link but -lm.
+ * A network of @NNZ@ nonzero numbers, written by @MADE@,
+ * version @VERSION@. C99, nothing to link but -lm.
  *
  * A row has NET_COLUMNS floats: numbers, NAN where missing, and the places of categories among
  * their levels (see net_level), anything else where missing. Do not compile with -ffast-math,

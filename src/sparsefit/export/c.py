@@ -216,7 +216,10 @@ def _head(fill: Fill, net: Lowered, n_bytes: int) -> str:
     }
     functions = templates.CLASSES_FUNCTIONS if net.classes else templates.VALUES_FUNCTIONS
     about = fill(
-        templates.ABOUT.replace("@FUNCTIONS@", functions), NNZ=net.nnz, VERSION=__version__
+        templates.ABOUT.replace("@FUNCTIONS@", functions),
+        NNZ=net.nnz,
+        VERSION=__version__,
+        MADE=net.made,
     )
     return about + "".join(fill(f"#define NET_{name} {size}\n") for name, size in sizes.items())
 

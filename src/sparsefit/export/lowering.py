@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sparsefit.core.errors import DataError, SparsefitError
+from sparsefit.core.files import mark
 from sparsefit.core.layer import Layer
 from sparsefit.predictor import Column, Predictor
 
@@ -77,6 +78,8 @@ class Lowered:
     output : Units
         From the last hidden layer, or the inputs if there is none, to the outputs. Its biases
         include the intercepts of the model.
+    made : str
+        What a file says of its origin: see `sparsefit.core.files.mark`.
     skip : scipy.sparse.csc_array
         Weights from the inputs to the outputs, added to the output; none where there are no
         hidden layers.
@@ -89,6 +92,7 @@ class Lowered:
     hidden: tuple[Units, ...]
     output: Units
     skip: sparse.csc_array
+    made: str = ""
 
     @property
     def n_numbers(self) -> int:
@@ -158,7 +162,7 @@ def lower(model: Predictor) -> Lowered:
     layers = (Units(first.weight[live, :], first.bias), *others)
     return Lowered(
         columns=model.columns, targets=model.targets, classes=model.classes, inputs=inputs,
-        hidden=layers[:-1], output=layers[-1], skip=skip[live, :],
+        hidden=layers[:-1], output=layers[-1], skip=skip[live, :], made=mark(model.source),
     )  # fmt: skip
 
 

@@ -74,7 +74,8 @@ def build(net: Lowered, name: str) -> bytes:
 def _header(net: Lowered, layers: list[str]) -> dict[str, Any]:
     columns = [{"name": column.name, "levels": column.levels} for column in net.columns]
     return {
-        "columns": columns, "targets": net.targets, "classes": net.classes, "layers": layers
+        "columns": columns, "targets": net.targets, "classes": net.classes, "layers": layers,
+        "made": net.made,
     }  # fmt: skip
 
 

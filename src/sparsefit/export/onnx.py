@@ -79,6 +79,7 @@ def build(net: Lowered, name: str) -> bytes:
     )  # fmt: skip
     columns = [{"name": column.name, "levels": column.levels} for column in net.columns]
     facts = {"columns": columns, "targets": net.targets, "classes": net.classes}
+    facts["made"] = net.made
     onnx.helper.set_model_props(model, {key: json.dumps(fact) for key, fact in facts.items()})
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))

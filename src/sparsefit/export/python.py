@@ -18,7 +18,7 @@ _WIDTH = 100
 _RESERVED = {"row", "number", "max", "sum", "zip", "dict", "names", "scores", "powers", "label",
              "probabilities", *keyword.kwlist}  # fmt: skip
 _HEAD = '''\
-"""A network of {nnz} nonzero numbers, written by sparsefit {version}."""
+"""A network of {nnz} nonzero numbers, written by {made}, version {version}."""
 
 
 def predict(row):
@@ -121,7 +121,9 @@ def _head(net: Lowered, columns: list[int]) -> str:
     # What closes a docstring, or is an escape there, is itself escaped.
     listed = "\n".join(lines).replace("\\", "\\\\").replace('"', '\\"')
     answer = "the label and the probabilities" if net.classes else "the values by target"
-    return _HEAD.format(nnz=net.nnz, version=__version__, columns=listed, answer=answer)
+    return _HEAD.format(
+        nnz=net.nnz, version=__version__, made=net.made, columns=listed, answer=answer
+    )
 
 
 def _readings(net: Lowered, variables: dict[int, str]) -> list[str]:

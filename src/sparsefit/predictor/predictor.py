@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.files import mark
 from sparsefit.core.network import Network
-from sparsefit.predictor.columns import Column
+from sparsefit.predictor.columns import Column, strings
 
 Link = Literal["identity", "logistic", "softmax"]
 _ROWS_PER_BLOCK = 8192
 _KEY = "predictor"
+# What counts as missing, beside an empty cell.
+MISSING = (
+    "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL", "None", "?", "-",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,6 +41,10 @@ class Predictor:
         the log odds of the second.
     intercepts : tuple of float
         Added to the outputs of the network; empty for none.
+    missing : tuple of str
+        Texts of a file that stand for no value, beside an empty one.
+    source : str
+        Name of what it was fitted to.
 
     Examples
     --------
@@ -53,6 +61,8 @@ class Predictor:
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     intercepts: tuple[float, ...] = ()
+    missing: tuple[str, ...] = MISSING
+    source: str = ""
 
     @property
     def link(self) -> Link:
@@ -123,13 +133,16 @@ class Predictor:
 
         `Network.load` reads the network of such a file.
         """
-        header = {
-            "columns": [asdict(column) for column in self.columns],
+        header: dict[str, Any] = {
+            "columns": [column.stored for column in self.columns],
             "targets": self.targets,
             "classes": self.classes,
             "intercepts": self.intercepts,
+            "source": self.source,
         }
-        self.network.save(path, {_KEY: header})
+        if self.missing != MISSING:
+            header["missing"] = self.missing
+        self.network.save(path, {_KEY: header, "made": mark(self.source)})
 
     @classmethod
     def load(cls, path: Path) -> Predictor:
@@ -145,17 +158,12 @@ class Predictor:
         if header is None:
             raise DataError(f"{path} is a network without columns, not a model of 'sparsefit fit'")
         try:
-            columns = tuple(
-                Column(
-                    name=str(entry["name"]), mean=float(entry["mean"]),
-                    scale=float(entry["scale"]), levels=_strings(entry["levels"]),
-                )
-                for entry in header["columns"]
-            )  # fmt: skip
+            columns = tuple(map(Column.of_stored, header["columns"]))
             model = cls(
-                network=network, columns=columns, targets=_strings(header["targets"]),
-                classes=_strings(header["classes"]),
+                network=network, columns=columns, targets=strings(header["targets"]),
+                classes=strings(header["classes"]), missing=strings(header.get("missing", MISSING)),
                 intercepts=tuple(float(value) for value in header["intercepts"]),
+                source=str(header.get("source", "")),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} cannot be read as a model: {error}") from error
@@ -180,9 +188,3 @@ class Predictor:
         if not np.isfinite([*values, *self.intercepts]).all():
             return "a number is not finite"
         return "" if all(column.scale > 0 for column in self.columns) else "a scale is not positive"
-
-
-def _strings(values: Sequence[object]) -> tuple[str, ...]:
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"expected a list of texts, got {values!r}")
-    return tuple(str(value) for value in values)

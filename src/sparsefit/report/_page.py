@@ -11,7 +11,7 @@ from typing import Any
 
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.files import writing
+from sparsefit.core.files import mark, writing
 from sparsefit.experiments.rows import plain
 
 # In the order in which they use each other.
@@ -44,6 +44,7 @@ def render(data: dict[str, Any]) -> str:
 
     block = json.dumps(plain(data | {"version": __version__}), allow_nan=False)
     parts = {
+        "made": mark(str(data.get("source", ""))),
         "title": html.escape(str(data["title"])),
         "style": text("style.css"),
         "data": escaped(block),
@@ -78,7 +79,7 @@ def short(value: Any) -> Any:
 
 
 def write_page(data: dict[str, Any], out: Path) -> Path:
-    """Write the page whole or not at all, in a folder that is made if it is missing.
+    """Write the page whole or not at all.
 
     Returns
     -------
@@ -94,7 +95,6 @@ def write_page(data: dict[str, Any], out: Path) -> Path:
         raise SparsefitError(f"--out must be the name of a file, got {str(out)!r}: it is a folder")
     page = render(data)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         with writing(out) as temporary:
             temporary.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.files import facts_path
 from sparsefit.predictor.predictor import Predictor
 from sparsefit.report._facts import checked_facts, read_facts
 from sparsefit.report._formulas import Formula, formulas, output_names, unit_name
@@ -67,6 +68,7 @@ def model_data(
     given, standardised = (formulas(model, standardised=flag) for flag in (False, True))
     return {
         "kind": "model",
+        "source": model.source,
         "title": known.pop("title", title),
         "summary": _summary(model),
         "link": _LINKS[model.link],
@@ -96,8 +98,7 @@ def write_model_report(
     model : Predictor, str or Path
         A model, or the file of one.
     facts : mapping, optional
-        See `model_data`; default: what the JSON file beside the model has, ``clf.json`` for
-        ``clf.safetensors``, if there is one.
+        See `model_data`; default: what the file of `facts_path` has, if there is one.
     out : str or Path, optional
         The file; default: the name of the model's with ``.html``.
 
@@ -125,7 +126,7 @@ def write_model_report(
         return write_page(model_data(model, facts, title=Path(out).stem), Path(out))
     path = Path(model)
     loaded = Predictor.load(path)
-    facts = read_facts(path.with_suffix(".json")) if facts is None else facts
+    facts = read_facts(facts_path(path)) if facts is None else facts
     data = model_data(loaded, facts, title=path.stem)
     return write_page(data, path.with_suffix(".html") if out is None else Path(out))
 

@@ -83,6 +83,7 @@ def sweep_data(
     return {
         "kind": "sweep",
         "title": name,
+        "source": name,
         "counts": dict(Counter(row["status"] for row in rows)),
         "commands": commands(rows, name),
         **_table(rows, names),

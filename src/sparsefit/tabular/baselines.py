@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from sparsefit.estimators.lasso import lasso_supports
 from sparsefit.tabular.rows import Part
+from sparsefit.tabular.scores import ModelScore, of_classes, of_numbers
 
 _MOST_ROWS, _MOST_TESTED = 10_000, 50_000
 _TOL = 1e-8
 _GRID = np.geomspace(1e-3, 1e2, 16)
 
 
-class ModelScore(NamedTuple):
-    """R^2, or accuracy, of a model on the test rows.
-
-    Attributes
-    ----------
-    name : str
-    score : float
-    size : int or None
-        Numbers that the model stores, where that says something.
-    """
-
-    name: str
-    score: float
-    size: int | None = None
-
-
-def baselines(
-    train: Part, test: Part, *, is_classes: bool, nnz: int, seed: int
-) -> list[ModelScore]:
+def baselines(train: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -> list[ModelScore]:
     """Fit a constant, a linear model, an l1 linear model of at most `nnz` weights, and a dense MLP.
 
     On at most 10000 rows, and tested on at most 50000.
@@ -46,11 +29,20 @@ def baselines(
     with warnings.catch_warnings():
         # A solver that stops early is a baseline all the same.
         warnings.simplefilter("ignore")
-        models = (_classifiers if is_classes else _regressors)(X, y, nnz, seed)
+        models = (_classifiers if n_classes else _regressors)(X, y, nnz, seed)
         return [
-            ModelScore(name, float(model.fit(X, y).score(*some)), _size(model))
+            ModelScore(name, _measures(model.fit(X, y), *some, n_classes), _size(model))
             for name, model in models
         ]
+
+
+def _measures(model: Any, X: np.ndarray, y: np.ndarray, n_classes: int) -> dict[str, float | None]:
+    if not n_classes:
+        return of_numbers(y, model.predict(X))
+    # A class that no row to fit has gets no probability.
+    probabilities = np.zeros((len(X), n_classes))
+    probabilities[:, model.classes_.astype(np.int64)] = model.predict_proba(X)
+    return of_classes(y.astype(np.int64), probabilities)
 
 
 def _regressors(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tuple[str, Any]]:
@@ -76,11 +68,13 @@ def _classifiers(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tupl
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
 
+    # Rows that are held out to stop by are some of each class.
+    stops = len(X) >= 200 and np.unique(y, return_counts=True)[1].min() >= 2
     return [
         ("constant", DummyClassifier()),
         ("logistic", LogisticRegression(max_iter=1000)),
         (f"l1, at most {nnz} weights", _l1_classifier(X, y, nnz)),
-        ("dense MLP", MLPClassifier(early_stopping=len(X) >= 200, random_state=seed, max_iter=500)),
+        ("dense MLP", MLPClassifier(early_stopping=stops, random_state=seed, max_iter=500)),
     ]
 
 
@@ -107,4 +101,6 @@ def _size(model: Any) -> int | None:
     model = getattr(model, "regressor_", model)
     if hasattr(model, "coefs_"):
         return sum(int(part.size) for part in (*model.coefs_, *model.intercepts_))
-    return int(np.count_nonzero(model.coef_)) if hasattr(model, "coef_") else None
+    if not hasattr(model, "coef_"):
+        return None
+    return int(np.count_nonzero(model.coef_) + np.count_nonzero(model.intercept_))

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sparsefit.core.errors import OptionError
 from sparsefit.core.setting import no_progress
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
+from sparsefit.export import lower
 from sparsefit.predictor import Predictor
-from sparsefit.tabular.baselines import ModelScore, baselines
+from sparsefit.reading.table import Table
+from sparsefit.tabular.baselines import baselines
 from sparsefit.tabular.options import FitOptions
 from sparsefit.tabular.rows import TableRows, split_rows
-from sparsefit.tabular.table import Table
+from sparsefit.tabular.scores import (
+    OF_CLASSES,
+    OF_NUMBERS,
+    ModelScore,
+    of_classes,
+    of_numbers,
+    recall,
+    shares_of_column,
+)
 
 # A page draws at most so many points of predictions.
 _MOST_POINTS = 2000
+# A target of so few whole numbers may be one of classes.
+_FEW_VALUES = 10
 
 
 @dataclass(frozen=True)
@@ -31,19 +41,21 @@ class Fitted:
     model : Predictor
     scores : list of ModelScore
         Of the network, first, and of the baselines, on the test rows.
-    metric : str
-        "R2" or "accuracy".
-    n_train, n_test, n_without_target : int
+    measures : dict of str to str
+        Names of what scores have.
+    n_test : int
+        Rows that were held out.
+    remarks : list of str
+        What to know of the model, in sentences.
     facts : dict
         What a report shows beside the model: scores, path, truth and prediction or confusion.
     """
 
     model: Predictor
     scores: list[ModelScore]
-    metric: str
-    n_train: int
+    measures: dict[str, str]
     n_test: int
-    n_without_target: int
+    remarks: list[str]
     facts: dict[str, Any]
 
 
@@ -68,7 +80,7 @@ def fit_table(
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from sparsefit.tabular.table import open_table
+    >>> from sparsefit.reading import open_table
     >>> lines = ["a,b,y", *(f"{i % 7},{i % 5},{2 * (i % 7)}" for i in range(60))]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "table.csv"
@@ -77,8 +89,13 @@ def fit_table(
     >>> fitted.scores[0].name, round(fitted.scores[0].score, 3), fitted.model.network.nnz
     ('sparse network', 1.0, 1)
     """
-    rows = split_rows(table, options, lambda fraction, message: progress(0.1 * fraction, message))
-    image_shape = _checked_shape(options.image_shape, table, rows.train.X.shape[1])
+    return fit_rows(split_rows(table, options, progress), options, progress)
+
+
+def fit_rows(
+    rows: TableRows, options: FitOptions, progress: Callable[[float, str], None] = no_progress
+) -> Fitted:
+    """Fit rows that are split, and score the model; see `fit_table`."""
     kind = SparseMLPClassifier if rows.classes else SparseMLPRegressor
     estimator = kind(
         (options.hidden,), nnz=options.nnz, method=options.method, standardize=False,
@@ -88,52 +105,105 @@ def fit_table(
     y = rows.train.y.astype(np.int64) if rows.classes else rows.train.y
     estimator.fit(rows.train.X, y)
     progress(0.9, "baselines")
-    model = _as_model(estimator.predictor_, rows)
-    score, nnz = float(estimator.score(rows.test.X, rows.test.y)), estimator.n_nonzero_
-    is_classes = bool(rows.classes)
-    others = baselines(rows.train, rows.test, is_classes=is_classes, nnz=nnz, seed=options.seed)
-    scores = [ModelScore("sparse network", score, nnz), *others]
+    model = replace(
+        estimator.predictor_, columns=rows.columns, targets=(rows.target,), classes=rows.classes,
+        missing=rows.missing, source=rows.source,
+    )  # fmt: skip
+    own = ModelScore("sparse network", _measures(estimator, rows), n_numbers(model))
+    others = baselines(
+        rows.train, rows.test, n_classes=len(rows.classes), nnz=max(estimator.n_nonzero_, 1),
+        seed=options.seed,
+    )  # fmt: skip
+    scores = [own, *others]
+    facts = _facts(estimator, rows, model, scores, options.seed)
+    if rows.image_shape:
+        facts["image_shape"] = rows.image_shape
     progress(1.0, "done")
     return Fitted(
-        model, scores, "accuracy" if rows.classes else "R2", len(rows.train.y), len(rows.test.y),
-        rows.n_without_target,
-        _facts(estimator, rows, scores) | ({"image_shape": image_shape} if image_shape else {}),
+        model, scores, OF_CLASSES if rows.classes else OF_NUMBERS, len(rows.test.y),
+        _remarks(model, rows), facts,
     )  # fmt: skip
 
 
-def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple[int, ...]:
-    """Return the shape of the images that rows are; that of the table, if its pixels are all."""
-    if not shape:
-        found = table.source.image_shape
-        return found if math.prod(found) == n_inputs else ()
-    if len(shape) not in (2, 3) or math.prod(shape) != n_inputs:
-        allowed = f"height, width and perhaps channels of {n_inputs} inputs in all"
-        raise OptionError("image_shape", " ".join(map(str, shape)), allowed)
-    return shape
+def _remarks(model: Predictor, rows: TableRows) -> list[str]:
+    used = dict.fromkeys(model.columns[at].read_from for at in model.live_columns)
+    found = [f"{len(rows.train.y)} rows fitted; columns used: {', '.join(used) or 'none'}"]
+    if not used:
+        found.append("nothing beats a constant: no column says anything of the target")
+    if rows.n_without_target:
+        found.append(f"{rows.n_without_target} rows without a target left out")
+    values = np.unique(rows.train.y)
+    is_whole = bool((values == np.round(values)).all())
+    if not rows.classes and len(values) <= _FEW_VALUES and is_whole:
+        shown = ", ".join(f"{value:g}" for value in values)
+        found.append(f"the target is one of {shown}: --classes takes these as classes")
+    alone = (
+        [rows.classes[at] for at in np.flatnonzero(np.bincount(rows.train.y.astype(np.int64)) == 1)]
+        if rows.classes
+        else []
+    )
+    if alone:
+        found.append(f"only one row was fitted of class {', '.join(alone)}")
+    return found
 
 
-def _as_model(fitted: Predictor, rows: TableRows) -> Predictor:
-    """Return the model on the columns of the table, not on the inputs that they became."""
-    return replace(fitted, columns=rows.columns, targets=(rows.target,), classes=rows.classes)
+def n_numbers(model: Predictor) -> int:
+    """Return how many weights and constants a model has to store, as its exports have them."""
+    if model.network.gates is not None:
+        return model.network.nnz + int(np.count_nonzero(model.intercepts))
+    return int(lower(model).nnz)
 
 
-def _facts(estimator: Any, rows: TableRows, scores: list[ModelScore]) -> dict[str, Any]:
+def _measures(estimator: Any, rows: TableRows) -> dict[str, float | None]:
+    X, y = rows.test.X, rows.test.y
+    if not rows.classes:
+        return of_numbers(y, estimator.predict(X))
+    return of_classes(y.astype(np.int64), estimator.predict_proba(X))
+
+
+def _facts(
+    estimator: Any, rows: TableRows, model: Predictor, scores: list[ModelScore], seed: int
+) -> dict[str, Any]:
     # Targets were brought to variance 1, so that R^2 is 1 less the mean square.
     most = 0.0 if rows.classes else 1.0
+    names = OF_CLASSES if rows.classes else OF_NUMBERS
+    test = rows.test
     facts: dict[str, Any] = {
-        "scores": [{"name": score.name, "score": score.score} for score in scores],
+        "measure": next(iter(names.values())),
+        "scores": [
+            {"name": score.name, "score": score.score, **score.measures, "numbers": score.size}
+            for score in scores
+        ],
+        "path_measure": "minus log loss" if rows.classes else "R2",
         "path": [
             {"nnz": entry["nnz"], "score": most - entry["loss"], "se": entry["se"]}
             for entry in estimator.path_
         ],
-    }
-    found = estimator.predict(rows.test.X)
+        "importances": shares_of_column(
+            estimator, test.X[:_MOST_POINTS], test.y[:_MOST_POINTS], _inputs_by_source(model),
+            seed=seed,
+        ),
+    }  # fmt: skip
     if rows.classes:
         from sklearn.metrics import confusion_matrix
 
-        labels = np.arange(len(rows.classes))
-        facts["confusion"] = confusion_matrix(rows.test.y, found, labels=labels).tolist()
+        probabilities = estimator.predict_proba(test.X)
+        labels, truth = np.arange(len(rows.classes)), test.y.astype(np.int64)
+        recalls = recall(truth, probabilities)
+        facts["recall"] = dict(zip(rows.classes, recalls, strict=True))
+        found = probabilities.argmax(axis=1)
+        facts["confusion"] = confusion_matrix(truth, found, labels=labels).tolist()
     else:
-        facts["truth"] = rows.test.y[:_MOST_POINTS].tolist()
-        facts["prediction"] = found[:_MOST_POINTS].tolist()
+        facts["truth"] = test.y[:_MOST_POINTS].tolist()
+        facts["prediction"] = estimator.predict(test.X[:_MOST_POINTS]).tolist()
     return facts
+
+
+def _inputs_by_source(model: Predictor) -> dict[str, slice]:
+    """Return the inputs that each column of the file became, of those that are used."""
+    found: dict[str, slice] = {}
+    for at in model.live_columns:
+        name = model.columns[at].read_from
+        places = [i for i, column in enumerate(model.columns) if column.read_from == name]
+        found[name] = slice(model.starts[places[0]], model.starts[places[-1] + 1])
+    return found

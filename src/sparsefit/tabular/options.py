@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sparsefit.core.options import REQUIRED, Condition, Options, above, at_least, like, option
+from sparsefit.core.errors import OptionError
+from sparsefit.core.options import REQUIRED, Condition, above, at_least, like, option
 from sparsefit.core.setting import Setting
 from sparsefit.methods import find_method
+from sparsefit.reading.options import ReadOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions(Options):
+class FitOptions(ReadOptions):
     """Which column of a table is fitted, and how.
 
     Raises
@@ -33,12 +35,15 @@ class FitOptions(Options):
     )  # fmt: skip
     hidden: int = like(Setting, "hidden", default=20, help="hidden units")
     method: str = option("auto", "how to fit")
-    drop: tuple[str, ...] = option((), "columns to leave out")
     classes: bool = option(False, "take the numbers of the target as labels")
     test_share: float = option(
         0.2, "share of the rows that are held out to score on",
         check=Condition(lambda share: 0 < share < 1, "> 0 and < 1"),
     )  # fmt: skip
+    time_column: str | None = option(None, "hold out the last rows by this column, not any")
+    group_column: str | None = option(
+        None, "hold out whole groups of rows with one value in this column, which is left out"
+    )
     time_limit: float | None = option(
         None, "seconds after which the fit makes do with the networks that it has",
         check=above(0),
@@ -54,3 +59,13 @@ class FitOptions(Options):
         """Look for the method, too."""
         super().__post_init__()
         find_method(self.method)
+        if self.time_column and self.group_column:
+            raise OptionError("group_column", self.group_column, "left out beside time_column")
+        if self.target in (*self.drop, *self.id):
+            name = "drop" if self.target in self.drop else "id"
+            raise OptionError(name, self.target, "columns other than the target")
+
+    def asked(self, names: list[str]) -> dict[str, str]:
+        """Return what columns are to be taken as, the target among them."""
+        found = super().asked(names)
+        return found | ({self.target: "category"} if self.classes else {})

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sparsefit.core.errors import DataError, near_match
-from sparsefit.predictor import Predictor
-from sparsefit.tabular.source import open_source
-from sparsefit.tabular.table import Table
+from sparsefit.predictor import Column, Predictor
+from sparsefit.reading.cells import is_text, level_of
+from sparsefit.reading.options import TextOptions
+from sparsefit.reading.source import Source, open_source
+from sparsefit.reading.table import blocks_of, check_column
 
 
 class Prediction(NamedTuple):
@@ -29,31 +35,122 @@ class Prediction(NamedTuple):
     probabilities: np.ndarray | None
 
 
-def predict_table(model: Predictor, path: Path) -> Iterator[Prediction]:
-    """Yield the answers to the rows of a file, block by block.
+@dataclass(eq=False)
+class Predictions:
+    """The answers to the rows of a file, block by block, and what was not known in these rows.
+
+    Attributes
+    ----------
+    model : Predictor
+    source : Source
+    used : list of Column
+        Of the model, as the file has them.
+    n_rows : int
+        Rows that were predicted so far.
+    missing, unseen : dict of str to int
+        By column of the file: cells without a value, and with a text that the model has not seen.
+    """
+
+    model: Predictor
+    source: Source
+    used: list[Column]
+    n_rows: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    unseen: Counter[str] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        model = self.model
+        for block in self._blocks():
+            rows = np.full((len(block), len(model.columns)), np.nan)
+            rows[:, model.live_columns] = block
+            outputs = model.outputs(rows)
+            if model.classes:
+                yield Prediction(model.class_numbers(outputs), model.probabilities(outputs))
+            else:
+                yield Prediction(outputs, None)
+
+    def check(self) -> None:
+        """Raise `DataError` if a cell that the model uses has no value or an unseen one."""
+        for _ in self._blocks():
+            pass
+        if said := self.unknown:
+            raise DataError(f"{self.source.path}: {said}")
+        self.n_rows = 0
+
+    @property
+    def unknown(self) -> str:
+        """What was not known, in words; empty for nothing."""
+        parts = [
+            *(f"column {name!r} has {n} cells without a value" for name, n in self.missing.items()),
+            *(f"column {name!r} has {n} cells with a value that is new to the model"
+              for name, n in self.unseen.items()),
+        ]  # fmt: skip
+        return "; ".join(parts).replace(" 1 cells ", " 1 cell ")
+
+    def texts(self, columns: Sequence[str]) -> Iterator[tuple[str | None, ...]]:
+        """Yield the cells of some columns, row by row."""
+        for name in columns:
+            check_column(self.source, name, "--id")
+        return itertools.chain.from_iterable(self.source.texts(columns))
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """Yield what the model is given, and count what it cannot know."""
+        source, n_used = self.source, len(self.used)
+        for block in blocks_of(source, self.used, [self._is_missing(name) for name in self._of]):
+            values, is_missing = block[:, :n_used], block[:, n_used:] > 0
+            self.n_rows += len(block)
+            for at, name in enumerate(self._of):
+                here = [place for place, column in enumerate(self.used) if column.read_from == name]
+                is_unknown = np.isnan(values[:, here]).any(axis=1)
+                self.missing[name] += int(is_missing[:, at].sum())
+                self.unseen[name] += int((is_unknown & ~is_missing[:, at]).sum())
+            self.missing, self.unseen = +self.missing, +self.unseen
+            yield values
+
+    @cached_property
+    def _of(self) -> list[str]:
+        """The columns of the file that are used."""
+        return list(dict.fromkeys(column.read_from for column in self.used))
+
+    def _is_missing(self, name: str) -> str:
+        cell = self.source.columns[name]
+        if is_text(cell.kind):
+            return f"CAST({level_of(cell, self.source.missing)} IS NULL AS DOUBLE)"
+        is_nan = f" OR isnan({cell.name})" if cell.kind in ("FLOAT", "DOUBLE") else ""
+        return f"CAST({cell.name} IS NULL{is_nan} AS DOUBLE)"
+
+
+def predict_table(model: Predictor, path: Path, options: TextOptions | None = None) -> Predictions:
+    """Return the answers to the rows of a file, which is read as they are asked for.
 
     Only the columns that the model uses must be there, in any order.
+
+    Parameters
+    ----------
+    model : Predictor
+    path : Path
+    options : TextOptions, optional
+        How a text is written, where that differs from what the model was fitted to.
 
     Raises
     ------
     DataError
-        If one of them is missing, or has texts where the model has numbers.
+        If a column is missing, or has texts where the model has numbers.
     """
+    options = options or TextOptions()
+    source = open_source(path, options, model.missing)
+    marks = {
+        name: value
+        for name, value in {"decimal": options.decimal, "thousands": options.thousands}.items()
+        if value is not None
+    }
     used = [model.columns[at] for at in model.live_columns]
-    source = open_source(path)
-    there = list(source.columns)
     for column in used:
-        if column.name not in there:
+        if column.read_from not in source.columns:
             raise DataError(
-                f"{path} has no column {column.name!r}{near_match(column.name, there)}, "
-                "which the model uses"
+                f"{path} has no column {column.read_from!r}"
+                f"{near_match(column.read_from, source.columns)}, which the model uses"
             )
-    table = Table(source, {column.name: column.levels or None for column in used}, 0)
-    for block in table.blocks([column.name for column in used]):
-        rows = np.full((len(block), len(model.columns)), np.nan)
-        rows[:, model.live_columns] = block
-        outputs = model.outputs(rows)
-        if model.classes:
-            yield Prediction(model.class_numbers(outputs), model.probabilities(outputs))
-        else:
-            yield Prediction(outputs, None)
+    return Predictions(
+        model, source, [replace(c, written=replace(c.written, **marks)) for c in used]
+    )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sparsefit.core.errors import DataError, OptionError
 from sparsefit.predictor import Column
+from sparsefit.reading.cells import level_of
+from sparsefit.reading.table import Table, check_column, with_moments
 from sparsefit.tabular.options import FitOptions
-from sparsefit.tabular.table import Table, columns_of
+from sparsefit.tabular.split import held_out, held_out_groups, held_out_last
+
+# Of the progress of a fit.
+_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,16 @@ class TableRows:
         All but the target and those left out.
     target : str
     classes : tuple of str
-        Labels of the target, sorted; empty for numbers.
+        Labels of the target, in order; empty for numbers.
     train, test : Part
     n_without_target : int
         Rows left out, as their target is missing.
+    missing : tuple of str
+        Texts that stand for no value.
+    source : str
+        Name of what the rows are of.
+    image_shape : tuple of int
+        Of the images that rows are: height, width and perhaps channels; else empty.
     """
 
     columns: tuple[Column, ...]
@@ -43,6 +55,9 @@ class TableRows:
     train: Part
     test: Part
     n_without_target: int
+    missing: tuple[str, ...]
+    source: str
+    image_shape: tuple[int, ...]
 
 
 def split_rows(
@@ -52,69 +67,111 @@ def split_rows(
 
     Means and standard deviations are those of the part to fit.
     """
-    target, names = options.target, _input_names(table, options)
-    y, classes = _targets(table, target, as_classes=options.classes)
+    target = _target(table, options.target)
+    y = _read(table, target)
     known = ~np.isnan(y)
-    is_test = np.random.default_rng(options.seed).random(table.n_rows) < options.test_share
-    _check(y[known], classes, target, table)
+    _check(y[known], target, table)
+    is_test = np.zeros(len(y), dtype=bool)
+    is_test[known] = _held_out(table, options, y, target.levels, known)
     parts = [known & ~is_test, known & is_test]
     if min(part.sum() for part in parts) < 2:
-        allowed = "a share that leaves 2 rows on either side"
-        raise OptionError("test_share", options.test_share, allowed)
-    _check(y[parts[0]], classes, target, table, where=" to fit")
-    columns = tuple(columns_of(table, names, parts[0]))
+        raise DataError(
+            f"{table.path} has {known.sum()} rows with a target, of which {parts[0].sum()} would "
+            f"be fitted and {parts[1].sum()} held out; each part needs at least 2"
+        )
+    _check(y[parts[0]], target, table, where=" that is fitted")
+    columns = tuple(_inputs(table, options, parts[0]))
     n_inputs = sum(column.n_inputs for column in columns)
+    image_shape = _checked_shape(options.image_shape, table, n_inputs)
     arrays = [np.empty((int(part.sum()), n_inputs), dtype=np.float32) for part in parts]
     start, filled = 0, [0, 0]
-    for block in table.blocks(names):
+    for block in table.blocks(columns):
         X = np.hstack([column.encode(block[:, at]) for at, column in enumerate(columns)])
         for number, part in enumerate(parts):
             chosen = X[part[start : start + len(block)]]
             arrays[number][filled[number] : filled[number] + len(chosen)] = chosen
             filled[number] += len(chosen)
         start += len(block)
-        progress(start / table.n_rows, "reading")
+        progress(_SHARE * start / table.n_rows, "reading")
     train, test = (Part(X, y[part]) for X, part in zip(arrays, parts, strict=True))
-    return TableRows(columns, target, classes, train, test, int((~known).sum()))
+    return TableRows(
+        columns, target.read_from, target.levels, train, test, int((~known).sum()),
+        table.source.missing, table.path.name, image_shape,
+    )  # fmt: skip
 
 
-def _input_names(table: Table, options: FitOptions) -> list[str]:
+def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple[int, ...]:
+    """Return the shape of the images that rows are; that of the table, if its pixels are all."""
+    if not shape:
+        found = table.source.image_shape
+        return found if math.prod(found) == n_inputs else ()
+    if len(shape) not in (2, 3) or math.prod(shape) != n_inputs:
+        allowed = f"height, width and perhaps channels of {n_inputs} inputs in all"
+        raise OptionError("image_shape", " ".join(map(str, shape)), allowed)
+    return shape
+
+
+def _target(table: Table, name: str) -> Column:
+    kind = table.kinds[name]
+    if kind.word == "date":
+        return next(column for column in kind.columns if column.part == "trend")
+    if not kind.columns:
+        raise DataError(f"{table.path}: target {name!r} is missing in every row")
+    return kind.columns[0]
+
+
+def _read(table: Table, column: Column) -> np.ndarray:
+    return np.concatenate([block[:, 0] for block in table.blocks([column])])
+
+
+def _inputs(table: Table, options: FitOptions, kept: np.ndarray) -> list[Column]:
     """Return the columns to fit the target by."""
-    table.check(options.target, "--target")
-    for name in options.drop:
-        table.check(name, "--drop")
-    left_out = (options.target, *options.drop)
+    left_out = (options.target, options.group_column)
     names = [name for name in table.names if name not in left_out]
-    if not names:
-        dropped = " ".join(options.drop)
-        raise OptionError("drop", dropped, "columns that leave one beside the target")
-    return names
+    found = with_moments(table, table.inputs(names), kept)
+    if not found:
+        raise DataError(
+            f"{table.path} has no column beside the target that differs between rows and is not "
+            "left out; 'sparsefit look' says why"
+        )
+    return found
 
 
-def _targets(table: Table, target: str, *, as_classes: bool) -> tuple[np.ndarray, tuple[str, ...]]:
-    y = np.concatenate([block[:, 0] for block in table.blocks([target])])
-    levels = table.levels[target]
-    if levels is not None or not as_classes:
-        return y, levels or ()
-    values = np.unique(y[~np.isnan(y)])
-    found = np.searchsorted(values, y).astype(np.float64)
-    found[np.isnan(y)] = np.nan
-    return found, tuple(f"{value:.15g}" for value in values)
+def _held_out(
+    table: Table, options: FitOptions, y: np.ndarray, classes: tuple[str, ...], known: np.ndarray
+) -> np.ndarray:
+    """Return which of the known rows are held out."""
+    source, share = table.source, options.test_share
+    if options.group_column is not None:
+        check_column(source, options.group_column, "--group-column")
+        level = level_of(source.columns[options.group_column], source.missing)
+        hashes = source.blocks([f"CAST(coalesce(hash({level}), 0) >> 11 AS DOUBLE)"])
+        groups = np.concatenate([block[:, 0] for block in hashes])[known]
+        return held_out_groups(groups, share, options.seed)
+    if options.time_column is not None:
+        check_column(source, options.time_column, "--time-column")
+        kind = table.kinds[options.time_column]
+        if not kind.columns or kind.columns[0].levels:
+            allowed = "a column of dates or numbers that is not left out"
+            raise OptionError("time_column", options.time_column, allowed)
+        moments = _read(table, replace(kind.columns[0], mean=0.0, scale=1.0))[known]
+        if np.isnan(moments).any():
+            allowed = "a column with a value in each row"
+            raise OptionError("time_column", options.time_column, allowed)
+        return held_out_last(moments, share)
+    return held_out(y[known], classes, share, options.seed)
 
 
-def _check(
-    y: np.ndarray, classes: tuple[str, ...], target: str, table: Table, where: str = ""
-) -> None:
+def _check(y: np.ndarray, target: Column, table: Table, where: str = "") -> None:
+    name = target.read_from
     if not len(y):
-        raise DataError(f"{table.path}: target {target!r} is missing in every row")
-    if classes:
-        counts = np.bincount(y.astype(np.int64), minlength=len(classes))
-        if (counts == 1).any() or (where and (counts == 0).any()):
-            label = classes[int(counts.argmin())]
-            raise DataError(
-                f"{table.path}: class {label!r} of target {target!r} has {counts.min()} "
-                f"row{'' if counts.min() == 1 else 's'}{where}; each class needs at least 2"
-            )
+        raise DataError(f"{table.path}: target {name!r} is missing in every row")
+    counts = np.bincount(y.astype(np.int64), minlength=len(target.levels)) if target.levels else y
+    if target.levels and not where and counts.max() == 1:
+        raise DataError(f"{table.path}: each row is a class of its own by target {name!r}")
+    if where and target.levels and not counts.all():
+        label = target.levels[int(counts.argmin())]
+        raise DataError(f"{table.path}: class {label!r} of target {name!r} has no row{where}")
     if (y == y[0]).all():
-        value = classes[int(y[0])] if classes else f"{y[0]:g}"
-        raise DataError(f"{table.path}: target {target!r} is {value} in every row{where}")
+        value = target.levels[int(y[0])] if target.levels else f"{y[0]:g}"
+        raise DataError(f"{table.path}: target {name!r} is {value} in every row{where}")

@@ -41,7 +41,7 @@ def quoted_path(path: Path) -> str:
 
 def no_text(path: Path) -> DataError:
     """Return an error that a file is none that can be read as text."""
-    return DataError(f"{path} is not a text in UTF-8")
+    return DataError(f"{path} is not a text in UTF-8; name its encoding with --encoding")
 
 
 def failure(path: Path, error: Exception) -> DataError:

@@ -1,0 +1,10 @@
+from .look import look_at as look_at
+from .look import open_table as open_table
+from .options import ReadOptions as ReadOptions
+from .options import TextOptions as TextOptions
+from .source import Source as Source
+from .source import files_of as files_of
+from .source import open_frame as open_frame
+from .source import open_source as open_source
+from .table import Kind as Kind
+from .table import Table as Table
