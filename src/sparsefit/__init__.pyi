@@ -12,6 +12,7 @@ from .core.result import Fit as Fit
 from .core.result import Status as Status
 from .core.setting import Setting as Setting
 from .estimators.classifier import SparseMLPClassifier as SparseMLPClassifier
+from .estimators.encoder import TableEncoder as TableEncoder
 from .estimators.regressor import SparseMLPRegressor as SparseMLPRegressor
 from .experiments.store import load_rows as load_rows
 from .methods._base import Method as Method

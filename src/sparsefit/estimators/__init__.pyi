@@ -1,2 +1,3 @@
 from .classifier import SparseMLPClassifier as SparseMLPClassifier
+from .encoder import TableEncoder as TableEncoder
 from .regressor import SparseMLPRegressor as SparseMLPRegressor

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    check_X_y,
+    validate_data,
+)
 
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Network
@@ -21,13 +26,14 @@ from sparsefit.core.progress import forward, show_progress
 from sparsefit.core.setting import Setting, no_progress
 from sparsefit.estimators._budget import most_weights
 from sparsefit.estimators._first_rows import FittedRows, NoRows, Sample
-from sparsefit.estimators._inspection import Inspection
+from sparsefit.estimators._inspection import Inspection, shares
 from sparsefit.estimators._online import Online
 from sparsefit.estimators._parameters import Parameters, check_budgets
 from sparsefit.estimators._profiles import FOLDS
 from sparsefit.estimators._scaling import InputScale
 from sparsefit.estimators._search import Found, Search
 from sparsefit.estimators._validation import VALIDATION
+from sparsefit.estimators.encoder import TableEncoder, names_of, needs_encoder
 from sparsefit.methods import Method, find_method
 from sparsefit.methods.auto import suited_method
 from sparsefit.predictor import Column, Predictor
@@ -36,11 +42,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# On which it is looked how much each feature matters.
+_MOST_ROWS = 2000
+
+
 class SparseMLP(Inspection, Parameters):
     """Base of the estimators; parameters and attributes are described there."""
 
     # Whether a constant is added to the outputs that is not counted.
     _frees_constant: ClassVar[bool]
+    # Of data frames with columns that are no numbers, and the names that targets came with.
+    _encoder: TableEncoder | None
+    _target_names: tuple[str, ...]
     # What `partial_fit` goes on from.
     _online: FittedRows | NoRows | Online
 
@@ -126,6 +139,7 @@ class SparseMLP(Inspection, Parameters):
         self.path_ = found.path
         self.n_iter_, self.status_ = found.fit.n_iter, found.fit.status.value
         self.predictor_ = self._make_predictor(network)
+        self._importances = self._shares(drawn.problem, setting)
         self._online = FittedRows(
             network=network, sample=drawn, setting=setting,
             free_constant=self._frees_constant and setting.bias,
@@ -146,15 +160,40 @@ class SparseMLP(Inspection, Parameters):
         setting = self._setting()
         self._online = self._online.update(sample.problem, setting, sample.total)
         self.predictor_ = self._make_predictor(self._online.network(setting))
+        self._importances = self._shares(sample.problem, setting)
         return self
+
+    def _shares(self, problem: Problem, setting: Setting) -> np.ndarray:
+        """Return the importance of each feature on some of the rows that were fitted."""
+        rows = problem.sample(_MOST_ROWS, setting.seed)
+        return shares(self.predictor_, rows.X, self._features, setting.seed)
+
+    @property
+    def _features(self) -> list[list[int]]:
+        """The inputs of the network that each feature becomes."""
+        starts = self.predictor_.starts
+        names = getattr(self, "feature_names_in_", None)
+        if self._encoder is None or names is None:
+            return [[at] for at in range(self.n_features_in_)]
+        found: dict[str, list[int]] = {str(name): [] for name in names}
+        for at, column in enumerate(self.predictor_.columns):
+            found[column.read_from] += range(starts[at], starts[at + 1])
+        return list(found.values())
 
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, **how: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, float]:
         """Return X (n, d), y, weights and their sum, dense and in float64, or float32 if X is."""
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], reset=first, **how
-        )
+        if first:
+            self._encoder = TableEncoder().fit(X) if needs_encoder(X) else None
+            self._target_names = names_of(y)
+        if self._encoder is not None:
+            validate_data(self, X=X, reset=first, skip_check_array=True)
+            X, y = check_X_y(self._encoder.transform(X), y, dtype=np.float64, **how)
+        else:
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], reset=first, **how
+            )
         X = X.toarray() if sparse.issparse(X) else X
         if sample_weight is None:
             return X, y, None, float(len(X))
@@ -163,7 +202,7 @@ class SparseMLP(Inspection, Parameters):
 
     def _scaled(self, X: np.ndarray, weight: np.ndarray | None, *, first: bool) -> np.ndarray:
         """Return inputs of a common scale: that of these rows, if they are the first."""
-        if first and self.standardize:
+        if first and self.standardize and self._encoder is None:
             self._input_scale = InputScale.of(X, weight)
         elif first:
             self._input_scale = InputScale.none(X.shape[1])
@@ -210,11 +249,15 @@ class SparseMLP(Inspection, Parameters):
 
     @property
     def _columns(self) -> tuple[Column, ...]:
+        if self._encoder is not None:
+            return self._encoder.columns_
         names = getattr(self, "feature_names_in_", [f"x{at}" for at in range(self.n_features_in_)])
         return self._input_scale.columns(names)
 
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        if self._encoder is not None:
+            return self.predictor_.outputs(self._encoder.rows(X))
         # As in a fit: a copy of rows in float32 may not fit into memory.
         kinds = [np.float64, np.float32]
         X = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=False)

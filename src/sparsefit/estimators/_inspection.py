@@ -18,6 +18,7 @@ class Inspection:
 
     predictor_: Predictor
     _input_scale: InputScale
+    _importances: np.ndarray
 
     @property
     def mean_(self) -> np.ndarray:
@@ -61,16 +62,44 @@ class Inspection:
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Sizes of the weights on all paths from an input to an output, (n_features,), sum 1."""
+        """How much the outputs change when a feature is shuffled, (n_features,), sum 1.
+
+        The mean square of the change, on rows that were fitted, as a share: a total effect in the
+        sense of Sobol. It says what the model does, not how well.
+        """
         check_is_fitted(self, "predictor_")
-        network = self.predictor_.network
-        paths = abs(network.layers[0].weight)
-        for layer in network.layers[1:]:
-            paths = paths @ abs(layer.weight)
-        sums = np.asarray(paths.sum(axis=1), dtype=np.float64).ravel()
-        if network.skip is not None:
-            sums += np.asarray(abs(network.skip.weight).sum(axis=1)).ravel()
-        return cast(np.ndarray, sums / (sums.sum() or 1.0))
+        return self._importances
+
+
+def shares(model: Predictor, X: np.ndarray, features: list[list[int]], seed: int) -> np.ndarray:
+    """Return how much the outputs change when the inputs of a feature are shuffled between rows.
+
+    Parameters
+    ----------
+    model : Predictor
+    X : ndarray of shape (n, n_inputs)
+        Inputs of the network.
+    features : list of list of int
+        The inputs that each feature becomes.
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        Sum 1; zeros if no feature matters.
+    """
+    rng, live = np.random.default_rng(seed), set(model.network.live_inputs.tolist())
+    whole, found = model.network.predict(X), np.zeros(len(features))
+    for at, inputs in enumerate(features):
+        if not live.isdisjoint(inputs):
+            shuffled = X.copy()
+            shuffled[:, inputs] = X[rng.permutation(len(X))][:, inputs]
+            change = model.network.predict(shuffled) - whole
+            if model.classes and change.shape[1] > 1:
+                # What is added to the scores of all classes changes nothing.
+                change -= change.mean(axis=1, keepdims=True)
+            found[at] = np.square(change).mean()
+    return cast(np.ndarray, found / (found.sum() or 1.0))
 
 
 def _biases(layer: Layer) -> np.ndarray:

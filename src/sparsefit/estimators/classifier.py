@@ -70,7 +70,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     n_nonzero_ : int
         Nonzero weights and biases.
     feature_importances_ : ndarray of shape (n_features,)
-        Sizes of the weights on all paths from an input to an output; they sum to 1.
+        How much the outputs change when the values of a feature are shuffled between rows, as a
+        share of the sum over the features.
     path_ : list of dict
         What the choice was made by: for each ``nnz`` the ``loss`` on held-out rows and its standard
         error ``se`` over the folds, how far that is ``above`` the least and the standard error
@@ -170,7 +171,8 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
 
     def _make_predictor(self, network: Network) -> Predictor:
         classes = tuple(str(label) for label in self.classes_)
-        return Predictor(network=network, columns=self._columns, targets=("y",), classes=classes)
+        targets = self._target_names or ("y",)
+        return Predictor(network=network, columns=self._columns, targets=targets, classes=classes)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores, (n,) with two classes and (n, n_classes) with more."""

@@ -68,7 +68,8 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     n_nonzero_ : int
         Nonzero weights and biases.
     feature_importances_ : ndarray of shape (n_features,)
-        Sizes of the weights on all paths from an input to an output; they sum to 1.
+        How much the outputs change when the values of a feature are shuffled between rows, as a
+        share of the sum over the features.
     path_ : list of dict
         What the choice was made by: for each ``nnz`` the ``loss`` on held-out rows and its standard
         error ``se`` over the folds, how far that is ``above`` the least and the standard error
@@ -155,7 +156,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         network, bias = network.without_output_bias()
         return Predictor(
             network=network.times(spread), columns=self._columns,
-            targets=tuple(f"y{at}" for at in range(self._n_targets)),
+            targets=self._target_names or tuple(f"y{at}" for at in range(self._n_targets)),
             intercepts=tuple((means + spread * bias).tolist()),
         )  # fmt: skip
 

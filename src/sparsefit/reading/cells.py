@@ -102,7 +102,7 @@ def moment_of(cell: Cell, written: Written) -> str:
     if is_date(cell.kind):
         return f"CAST({cell.name} AS TIMESTAMP)"
     text = f"trim(CAST({cell.name} AS VARCHAR))"
-    if written.date == "ISO":
+    if written.date in ("", "ISO"):  # a file that has dates as such needs no form
         return f"TRY_CAST({text} AS TIMESTAMP)"
     return f"TRY_STRPTIME({text}, {quoted_text(written.date)})"
 

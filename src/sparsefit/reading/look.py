@@ -33,6 +33,8 @@ _IS_NAME = re.compile(
     r"(?i:(.*[\W_])?(id|idx|index|row|rows|rownames|uuid|column1))|.*[a-z](Id|ID)"
 )
 _IS_TIME = re.compile(r"(?i:t|.*(time|day|week|month|year|date|trend|period).*)")
+# Currencies of countries with a decimal point.
+_POINTED = ("$", "US$", "\N{POUND SIGN}", "USD", "GBP")
 _USE = "--numbers or --categories to use it"
 
 
@@ -275,8 +277,8 @@ class _Look:
 
     def _one_form(self, name: str, forms: Sequence[Written], mark: str | None) -> Written:
         forms = [form for form in forms if mark in (None, form.decimal)] or forms
-        if len(forms) > 1 and self.source.separator == ",":
-            # A comma that is within quotes among commas is hardly a decimal mark.
+        if len(forms) > 1 and (self.source.separator == "," or forms[0].unit in _POINTED):
+            # A comma within quotes among commas, or in dollars, is hardly a decimal mark.
             forms = [form for form in forms if form.thousands == ","] or forms
         if len(forms) > 1:
             example = max(self.texts[name].levels, key=len)

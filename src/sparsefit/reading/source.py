@@ -191,13 +191,29 @@ def files_of(path: Path) -> list[Path]:
     return found
 
 
-def open_frame(frame: Any, name: str = "X") -> Source:
-    """Return a frame of pandas, or one that speaks the interface of Arrow, such as of polars."""
+def open_frame(frame: Any, missing: tuple[str, ...] = (), name: str = "X") -> Source:
+    """Return a frame of pandas, or one that hands itself on as Arrow does, such as of polars."""
     import duckdb
 
     connection = duckdb.connect(config=_CONFIG)
-    connection.register("frame", frame)
-    return Source(Path(name), "frame", connection)
+    # Columns of objects are texts, whatever the first rows have.
+    connection.execute("SET pandas_analyze_sample = 0")
+    is_pandas = hasattr(frame, "to_numpy") and hasattr(frame, "dtypes") and hasattr(frame, "iloc")
+    try:
+        connection.register("frame", frame if is_pandas else _Stream(frame))
+    except duckdb.Error as error:
+        raise failure(Path(name), error) from None
+    return Source(Path(name), "frame", connection, missing or MISSING)
+
+
+class _Stream:
+    """A frame as nothing but a stream, for which no other package is needed."""
+
+    def __init__(self, frame: Any):
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._frame.__arrow_c_stream__(requested_schema)
 
 
 def _union(relations: Iterator[str] | Sequence[str]) -> str:
