@@ -12,7 +12,8 @@ PUBLIC = {
     "Column", "DataError", "Fit", "Layer", "Method", "Network", "OptionError", "ParameterError",
     "Predictor", "Problem", "Pruner", "Setting", "SparseMLPClassifier", "SparseMLPRegressor",
     "SparsefitError", "Status", "TableEncoder", "Task", "export", "finalize", "find_method",
-    "find_task", "list_methods", "list_tasks", "load_rows", "nn", "prune", "report", "sparsify", "summary",
+    "find_task", "list_methods", "list_tasks", "load_rows", "nn", "prune", "report", "sparsify",
+    "summary",
 }  # fmt: skip
 
 
