@@ -30,8 +30,8 @@ def frame_of(n=200, seed=0):
     return frame, y.rename("value")
 
 
-FAST = {"nnz": 8, "folds": 0, "random_state": 0}
-FAST |= {"method": Splice(restarts=0, cycles=1, start_steps=100)}
+QUICK = Splice(restarts=0, cycles=1, start_steps=100)
+FAST = {"nnz": 8, "folds": 0, "random_state": 0, "method": QUICK}
 
 
 def test_a_frame_is_fitted_with_its_categories_dates_and_missing_values():

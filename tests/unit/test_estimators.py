@@ -172,6 +172,19 @@ def test_many_rows_are_searched_on_a_draw_and_refitted_on_all(monkeypatch):
     assert abs(network @ (y - found)) < 1e-4 * (network @ network)
 
 
+@pytest.mark.parametrize("nnz", [20, "auto"])
+def test_of_noise_nothing_but_a_constant_is_learned(nnz):
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(300, 8)), rng.normal(size=300)
+    numbers = SparseMLPRegressor((5,), nnz=nnz, random_state=0).fit(X, y)
+    classes = SparseMLPClassifier((5,), nnz=nnz, random_state=0).fit(X, y > 0.5)
+    for model in (numbers, classes):
+        assert model.support_.tolist() == []
+        assert model.path_[-1]["nnz"] <= 1
+    np.testing.assert_allclose(numbers.predict(X), y.mean())
+    np.testing.assert_allclose(classes.predict_proba(X)[:, 1], (y > 0.5).mean(), atol=0.03)
+
+
 @pytest.mark.parametrize("estimator", BOTH, ids=["regressor", "classifier"])
 def test_a_path_has_a_fitted_model_of_each_budget_in_the_order_asked(estimator):
     X, y = planted(noise=0.3)
@@ -180,7 +193,7 @@ def test_a_path_has_a_fitted_model_of_each_budget_in_the_order_asked(estimator):
     assert [model.nnz for model in models] == [3, 20, 0.05]
     assert models[0].n_nonzero_ <= 3 < models[1].n_nonzero_ <= 20
     assert models[1].score(X, y) > models[0].score(X, y)
-    assert [entry["nnz"] for entry in models[0].path_] == [3, 2, 1]
+    assert [entry["nnz"] for entry in models[0].path_ if entry["nnz"]] == [3, 2, 1]
     alone = clone(estimator).set_params(folds=0)
     [same] = alone.path(X, y, [9])
     expected = alone.set_params(nnz=9).fit(X, y).predict(X)

@@ -21,7 +21,7 @@ from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting, no_progress
 from sparsefit.estimators._ridge import with_ridge
 from sparsefit.estimators._stacked import Compared, Comparison
-from sparsefit.estimators._validation import Candidates, split_rows, validate
+from sparsefit.estimators._validation import CONSTANT, Candidates, Key, split_rows, validate
 from sparsefit.methods import Method
 from sparsefit.stacked.path import falling_sizes
 
@@ -175,6 +175,32 @@ class Search:
         skip = Layer(sparse.csc_array((widths[0], widths[-1]))) if setting.skip else None
         return Fit(Network(layers, skip=skip), Status.CONVERGED, 0)
 
+    def _with_constant(self, found: Candidates) -> Candidates:
+        """Return candidates, and one that reads no input, so that it may be the best."""
+        if not found.losses:
+            return found
+        parts = split_rows(self._few, self.n_folds, self.setting.seed)
+        losses = [
+            dense.mean_loss(self._constant(self._few.take(rest)), self._few.take(held))
+            for rest, held in parts
+        ]
+        fit = Fit(self._constant(self.problem), Status.FINISHED, 0)
+        n_done = len(next(iter(found.losses.values())))
+        key = Key(CONSTANT, fit.network.nnz, 0.0)
+        return found.joined(Candidates(lambda key: fit, {key: losses[:n_done]}))
+
+    def _constant(self, rows: Problem) -> Network:
+        """Return the best network of some rows that reads no input; of a regression, zeros."""
+        network = self._empty().network
+        if rows.loss not in ("logistic", "softmax") or not self.setting.bias:
+            return network
+        k, weight = rows.n_outputs, rows.relative_weight
+        hits = np.eye(k)[rows.y] if rows.loss == "softmax" else rows.y
+        share = np.average(hits, axis=0, weights=weight).clip(1 / len(hits), 1 - 1 / len(hits))
+        odds = np.log(share / (share[0] if rows.loss == "softmax" else 1 - share))
+        *hidden, last = network.layers
+        return replace(network, layers=(*hidden, replace(last, bias=odds)))
+
     @cached_property
     def _few(self) -> Problem:
         """Some of the rows, if there are very many."""
@@ -204,6 +230,8 @@ class Search:
             among = sorted({*falling_sizes(nnz), *budgets}, reverse=True)
             sizes = [size for size in among if least < size <= nnz]
             now = self._comparison.of(sizes, self.problem, self.setting.part(begin, end).progress)
+            if found is None:
+                now = now._replace(candidates=self._with_constant(now.candidates))
             found = now if found is None else found.joined(now)
             if nnz == most or found.candidates.best_size(nnz) < nnz or self._is_over():
                 return found
@@ -279,11 +307,12 @@ class Search:
         return dict(method.path(problem, list(dict.fromkeys(budgets)), setting))
 
     def _validated(self, fits: dict[int, Fit]) -> Candidates:
-        return validate(
+        found = validate(
             fits, self.problem, self.setting.part(1 / (self.n_folds + 1), 1.0),
             partial(self._fits, list(fits)), alphas=self.alphas, n_folds=self.n_folds,
             is_over=self._is_over,
         )  # fmt: skip
+        return self._with_constant(found)
 
     def _fewest_exact(self, nnz: int, fit: Fit, problem: Problem) -> Fit | None:
         """Return the smallest exact network, if there is one that interpolation does not explain.

@@ -39,13 +39,18 @@ class ValidationProfile:
 VALIDATION = ValidationProfile()
 
 
+# In place of the budget of a candidate that reads no input.
+CONSTANT = -1
+
+
 class Key(NamedTuple):
     """Where a candidate comes from.
 
     Attributes
     ----------
     budget : int
-        Of the network that it was cut down from; 0 for a linear model.
+        Of the network that it was cut down from; 0 for a linear model, `CONSTANT` for one that
+        reads no input.
     size : int
         Weights at most.
     alpha : float
@@ -80,7 +85,7 @@ class Candidates:
 
         Each is a dict of ``nnz``, ``loss`` on rows held out and its standard error ``se`` over the
         folds, how far that is ``above`` the least with the standard error ``se_above`` of the
-        difference, ``start`` ("network" or "linear") and ``alpha``.
+        difference, ``start`` ("network", "linear" or "constant") and ``alpha``.
         """
         keys = self._keys(nnz)
         best = min(keys, key=self._mean, default=None)
@@ -144,11 +149,17 @@ class Candidates:
         return {
             "nnz": key.size, "loss": float(losses.mean()), "se": _standard_error(losses),
             "above": float(above.mean()), "se_above": _standard_error(above),
-            "start": "network" if key.budget else "linear", "alpha": key.alpha,
+            "start": _start_of(key), "alpha": key.alpha,
         }  # fmt: skip
 
     def _mean(self, key: Key) -> float:
         return float(np.mean(self.losses[key]))
+
+
+def _start_of(key: Key) -> str:
+    if key.budget == CONSTANT:
+        return "constant"
+    return "network" if key.budget else "linear"
 
 
 def _standard_error(values: np.ndarray) -> float:
