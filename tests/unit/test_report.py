@@ -268,7 +268,10 @@ def test_facts_are_read_from_the_file_beside_the_model(tmp_path):
     (tmp_path / "m.fit.json").write_text('{"scores": [{"name": "R²", "score": 0.5}], "other": 1}')
     page = write_model_report(tmp_path / "m.safetensors")
     assert page == tmp_path / "m.html"
-    assert blob_of(page)["facts"] == {"scores": [{"name": "R²", "score": 0.5}]}
+    assert blob_of(page)["facts"] == {
+        "scores": [{"name": "R²", "score": 0.5, "numbers": None}],
+        "measures": [["score", "score"]],
+    }
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def facts_path(model: Path) -> Path:
 def check_output(
     out: Path, inputs: Sequence[Path], names: str, *, source: str | None = None, force: bool = False
 ) -> None:
-    """Raise `OptionError` unless a file may be written: over no input, and over nothing else's.
+    """Raise an error unless a file may be written: over no input, and over nothing else's.
 
     Parameters
     ----------
@@ -88,9 +88,8 @@ def check_output(
     with out.open("rb") as file:
         is_own = source is not None and mark(source).encode() in file.read(_TOP_BYTES)
     if not is_own:
-        raise OptionError(
-            "out", str(out), "a file that is not there yet, as --force alone replaces others"
-        )
+        made = f", and was not made of {source} here" if source else ""
+        raise DataError(f"{out} is there already{made}; --out names another, --force replaces it")
 
 
 @contextlib.contextmanager

@@ -166,6 +166,23 @@ def lower(model: Predictor) -> Lowered:
     )  # fmt: skip
 
 
+def n_numbers(model: Predictor) -> int:
+    """Return how many weights and constants a model has to store, as its exports have them.
+
+    Examples
+    --------
+    >>> from sparsefit.core.network import Network
+    >>> network = Network((Layer(np.array([[2.0]])),))
+    >>> n_numbers(Predictor(
+    ...     network=network, columns=(Column(name="a"),), targets=("y",), intercepts=(5.0,)
+    ... ))
+    2
+    """
+    if model.network.gates is not None:
+        return model.network.nnz + int(np.count_nonzero(model.intercepts))
+    return int(lower(model).nnz)
+
+
 def float32(values: object) -> np.ndarray:
     """Return numbers in the precision of most formats.
 

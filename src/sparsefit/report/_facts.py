@@ -49,8 +49,10 @@ def checked_facts(facts: Mapping[str, Any], model: Predictor) -> dict[str, Any]:
     Parameters
     ----------
     facts : mapping
-        ``image_shape``, [height, width] or [height, width, channels] of the inputs; ``scores``, a
-        list of {name, score}; ``path``, of {nnz, score, se}; ``truth`` and ``prediction``, the
+        ``image_shape``, [height, width] or [height, width, channels] of the inputs; ``measures``,
+        names of what scores have, by key; ``scores``, a list of {name, numbers} and these, or else
+        of {name, score}; ``path``, of {nnz, score, se}, and ``path_measure``, what its score is;
+        ``importances``, of {name, loss}; ``truth`` and ``prediction``, the
         same number of values each; ``confusion``, counts by true and by predicted class;
         ``command``, a text; ``title``, a text.
     model : Predictor
@@ -61,13 +63,23 @@ def checked_facts(facts: Mapping[str, Any], model: Predictor) -> dict[str, Any]:
         If a fact is not of this form.
     """
     known: dict[str, Any] = {
-        key: _text(facts, key) for key in ("title", "command") if facts.get(key) is not None
+        key: _text(facts, key)
+        for key in ("title", "command", "path_measure")
+        if facts.get(key) is not None
     }
     if facts.get("scores") is not None:
-        known["scores"] = _table(facts, "scores", {"name": str}, {"score": True})
+        measures = _measures(facts)
+        wanted = dict.fromkeys(measures, False) | {"numbers": False}
+        if "score" in measures:
+            wanted["score"] = True
+        known["scores"] = _table(facts, "scores", {"name": str}, wanted)
+        known["measures"] = [list(item) for item in measures.items()]
     if facts.get("path") is not None:
         known["path"] = _table(facts, "path", {}, {"nnz": True, "score": True, "se": False})
         known["path"].sort(key=lambda point: point["nnz"])
+        known["path_measure"] = facts.get("path_measure") or "score"
+    if facts.get("importances") is not None:
+        known["importances"] = _table(facts, "importances", {"name": str}, {"loss": True})
     if facts.get("image_shape") is not None:
         known["image_shape"] = _image_shape(facts["image_shape"], model)
     if facts.get("confusion") is not None:
@@ -81,6 +93,16 @@ def _text(facts: Mapping[str, Any], key: str) -> str:
     if not isinstance(facts[key], str):
         raise DataError(f"fact {key!r} must be a text, got {facts[key]!r}")
     return str(facts[key])
+
+
+def _measures(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the scores have, each with its name."""
+    found = facts.get("measures") or {"score": "score"}
+    if not isinstance(found, Mapping) or not all(
+        isinstance(text, str) for item in found.items() for text in item
+    ):
+        raise DataError(f"fact 'measures' must be an object of texts, got {found!r}")
+    return dict(found)
 
 
 def _is_number(value: Any) -> bool:

@@ -158,13 +158,12 @@ def multiply_adds(model: Predictor) -> int:
 
 
 def column_rows(model: Predictor) -> list[dict[str, Any]]:
-    """Return the columns that are used: kind, inputs with a weight, and sizes of their weights."""
+    """Return the columns that are used: kind, inputs with a weight, and number of weights."""
     first, skip = model.network.layers[0], model.network.skip
-    counts, totals = np.zeros(model.starts[-1]), np.zeros(model.starts[-1])
+    counts = np.zeros(model.starts[-1])
     for layer in (first, skip):
         if layer is not None:
             np.add.at(counts, layer.weight.indices, 1)
-            np.add.at(totals, layer.weight.indices, np.abs(layer.weight.data))
     rows = []
     for at in model.live_columns:
         column, span = model.columns[at], slice(model.starts[at], model.starts[at + 1])
@@ -176,7 +175,6 @@ def column_rows(model: Predictor) -> list[dict[str, Any]]:
                 "scale": None if column.levels else short(column.scale),
                 "inputs": int((counts[span] > 0).sum()),
                 "weights": int(counts[span].sum()),
-                "total": short(float(totals[span].sum())),
             }
         )
     return rows

@@ -11,6 +11,7 @@ import numpy as np
 
 from sparsefit.core.errors import DataError
 from sparsefit.core.files import facts_path
+from sparsefit.export import n_numbers
 from sparsefit.predictor.predictor import Predictor
 from sparsefit.report._facts import checked_facts, read_facts
 from sparsefit.report._formulas import Formula, formulas, output_names, unit_name
@@ -135,7 +136,7 @@ def _summary(model: Predictor) -> list[dict[str, Any]]:
     network = model.network
     live = len(model.live_columns)
     entries = {
-        "nonzeros": network.nnz,
+        "numbers in it": n_numbers(model),
         "numbers of a dense network": network.n_params,
         "bytes on disk": _size(model),
         "multiply-adds per row": multiply_adds(model),

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparsefit.core.setting import no_progress
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
-from sparsefit.export import lower
+from sparsefit.export import n_numbers
 from sparsefit.predictor import Predictor
 from sparsefit.reading.table import Table
 from sparsefit.tabular.baselines import baselines
@@ -147,13 +147,6 @@ def _remarks(model: Predictor, rows: TableRows) -> list[str]:
     return found
 
 
-def n_numbers(model: Predictor) -> int:
-    """Return how many weights and constants a model has to store, as its exports have them."""
-    if model.network.gates is not None:
-        return model.network.nnz + int(np.count_nonzero(model.intercepts))
-    return int(lower(model).nnz)
-
-
 def _measures(estimator: Any, rows: TableRows) -> dict[str, float | None]:
     X, y = rows.test.X, rows.test.y
     if not rows.classes:
@@ -169,7 +162,7 @@ def _facts(
     names = OF_CLASSES if rows.classes else OF_NUMBERS
     test = rows.test
     facts: dict[str, Any] = {
-        "measure": next(iter(names.values())),
+        "measures": names,
         "scores": [
             {"name": score.name, "score": score.score, **score.measures, "numbers": score.size}
             for score in scores

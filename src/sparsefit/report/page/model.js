@@ -5,20 +5,21 @@ function modelSections(data) {
   const { left_out: hidden } = data.graph;
   return [
     h("dl", { class: "facts" }, data.summary.map(({ name, value }) => h("div", {}, h("dt", {}, name), h("dd", {}, typeof value === "number" ? value.toLocaleString("en") : value)))),
-    facts.scores?.length ? section("scores", "Scores", plainTable("As they were measured when the model was made.", columnsOf([["name", "score of"], ["score", "score", "g"]]), facts.scores.map((entry) => [entry.name, entry.score]))) : null,
+    facts.scores?.length ? section("scores", "Scores", scoreTable(facts)) : null,
     section("network", "Network",
       h("p", { class: "soft" }, h("i", { class: "key", style: "background:var(--pos)" }), "adds", h("i", { class: "key", style: "background:var(--neg)" }), `subtracts; the wider, the larger the weight.${hidden ? ` The ${data.graph.edges.length} largest weights are drawn, ${hidden} are not.` : ""}`),
       networkPicture(data.graph)),
     section("formulas", "Formulas", h("p", { class: "soft" }, `Of the outputs, ${data.link}.`), formulaList(data.formulas)),
     data.pictures ? section("pictures", "Weights as pictures", h("p", { class: "soft" }, "One picture for each unit, and each output with a skip connection, those with most weights first; blue adds, orange subtracts."), pictures(data.pictures)) : null,
-    facts.path?.length ? section("path", "Score against the number of weights", pathPlot(facts.path)) : null,
+    facts.path?.some((p) => p.nnz > 0) ? section("path", `${capital(facts.path_measure)} against the number of weights`, pathPlot(facts.path, facts.path_measure)) : null,
+    facts.importances?.length ? section("importances", "How much columns matter", plainTable(`How much the ${facts.measures?.[0]?.[1] ?? "score"} falls when the values of a column are shuffled between held-out rows.`, columnsOf([["name", "column"], ["loss", "loss", "g"]]), facts.importances.map((entry) => [entry.name, entry.loss]))) : null,
     facts.confusion ? section("confusion", "Confusions", confusion(facts.confusion)) : null,
     facts.pairs ? section("pairs", "Predictions and truth", scatter(facts.pairs)) : null,
     section("layers", "Nonzeros by layer", plainTable("Share is that of the numbers a dense layer would have.",
       columnsOf([["name", "layer"], ["inputs", "inputs", "d"], ["units", "units", "d"], ["weights", "weights", "d"], ["biases", "biases", "d"], ["share", "share", "g"]]),
       data.layers.map((layer) => Object.values(layer)))),
     section("columns", "Columns in use", sortableTable("columns in use",
-      columnsOf([["name", "column"], ["kind", "kind"], ["mean", "mean", "g"], ["scale", "scale", "g"], ["inputs", "inputs", "d"], ["weights", "weights", "d"], ["total", "sum of |weight|", "g"]]),
+      columnsOf([["name", "column"], ["kind", "kind"], ["mean", "mean", "g"], ["scale", "scale", "g"], ["inputs", "inputs", "d"], ["weights", "weights", "d"]]),
       data.columns.map((column) => Object.values(column))), unusedColumns(data.unused)),
     facts.command ? section("command", "How to make this model again", codes([facts.command])) : null,
   ];
@@ -31,15 +32,25 @@ function unusedColumns(names) {
   return h("details", {}, h("summary", {}, `${plural(names.length, "column")} not used`), h("p", {}, names.join(", ")));
 }
 
-function pathPlot(path) {
+function scoreTable({ scores, measures }) {
+  const sizes = scores.some((entry) => entry.numbers != null) ? [["numbers", "numbers in it", "d"]] : [];
+  const columns = [["name", "model"], ...measures.map(([key, label]) => [key, label, "g"]), ...sizes];
+  return plainTable("As they were measured when the model was made.", columnsOf(columns), scores.map((entry) => columns.map(([key]) => entry[key])));
+}
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+function pathPlot(whole, measure) {
+  // The axis is of logarithms, which has no place for a model without weights.
+  const path = whole.filter((p) => p.nnz > 0);
   const points = path.map((p) => ({
     x: p.nnz, y: p.score, se: p.se,
-    tip: () => [h("strong", {}, `${p.nnz} nonzeros`), h("div", {}, `score ${number(p.score)}, standard error ${number(p.se)}`)],
+    tip: () => [h("strong", {}, `${p.nnz} nonzeros`), h("div", {}, `${measure} ${number(p.score)}, standard error ${number(p.se)}`)],
   }));
   const ends = path.flatMap((p) => [p.score - (p.se || 0), p.score + (p.se || 0)]);
   const xs = path.map((p) => p.nnz);
   const domains = { xDomain: [Math.max(1, Math.min(...xs)), Math.max(...xs)], xLog: true, xTicks: xs, yDomain: padded(ends, false), yLog: false };
-  return h("div", { class: "plots" }, lines("Score", { xName: "nonzeros", yName: "score" }, domains, [{ label: "score", k: 0, dash: "", points }]));
+  return h("div", { class: "plots" }, lines(capital(measure), { xName: "nonzeros", yName: measure }, domains, [{ label: measure, k: 0, dash: "", points }]));
 }
 
 function confusion({ labels, counts }) {
