@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,6 +56,10 @@ def export_model(arguments: argparse.Namespace) -> int:
     model = Predictor.load(arguments.model)
     check_output(path, [arguments.model], "MODEL", source=model.source, force=options.force)
     further = {} if options.number is None else {"number": options.number}
-    export(model, options.to, path, **further)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        export(model, options.to, path, **further)
+    for warning in caught:
+        print(f"note: {warning.message}", file=sys.stderr)
     print(f"{path}: {options.to}, {path.stat().st_size} bytes")
     return 0

@@ -23,6 +23,7 @@ from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.export import _c_text as templates
 from sparsefit.export.lowering import Lowered, float32
 
+IS_SINGLE = True
 SUFFIX = ".h"
 NUMBERS = ("float", "int16")
 _BYTES = {"uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "int16_t": 2, "int32_t": 4, "float": 4}

@@ -1,13 +1,14 @@
 """The formats by name, and the way from a model to a file.
 
-The module of a format has a ``SUFFIX`` and ``build(net, name, **options) -> bytes``; its options
-are keywords with defaults.
+The module of a format has a ``SUFFIX``, says by ``IS_SINGLE`` whether rows are float32, and has
+``build(net, name, **options) -> bytes``; its options are keywords with defaults.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -43,6 +44,11 @@ def export(model: Predictor, to: str, path: Path, **options: Any) -> None:
     SparsefitError
         If the format cannot hold the model, or needs a package that is not installed.
 
+    Warns
+    -----
+    UserWarning
+        For each column whose values lose what they differ by in the numbers of the format.
+
     Examples
     --------
     >>> import tempfile
@@ -60,14 +66,23 @@ def export(model: Predictor, to: str, path: Path, **options: Any) -> None:
     >>> names["predict"]({"age": 40.0})
     {'y': 80.0}
     """
-    from sparsefit.export.lowering import lower
+    from sparsefit.export.lowering import imprecise_columns, lower
 
     module = _module(to)
     allowed = inspect.getfullargspec(module.build).kwonlyargs
     for name, value in options.items():
         if name not in allowed:
             raise OptionError(name, value, f"left out for {to}")
-    data = module.build(lower(model), path.stem, **options)
+    lowered = lower(model)
+    if module.IS_SINGLE:
+        for name in imprecise_columns(lowered):
+            warnings.warn(
+                f"column {name!r} varies by less than the rounding of its values in float32, in "
+                f"which {to} takes rows: subtract a constant from it before the fit, or export to "
+                "python or npz",
+                stacklevel=2,
+            )
+    data = module.build(lowered, path.stem, **options)
     with writing(path) as temporary:
         temporary.write_bytes(data)
 

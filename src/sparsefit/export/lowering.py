@@ -12,6 +12,9 @@ from sparsefit.core.files import mark
 from sparsefit.core.layer import Layer
 from sparsefit.predictor import Column, Predictor
 
+# Of the spread of a column, to rounding.
+_MOST_LOST = 0.01
+
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
@@ -164,6 +167,25 @@ def lower(model: Predictor) -> Lowered:
         columns=model.columns, targets=model.targets, classes=model.classes, inputs=inputs,
         hidden=layers[:-1], output=layers[-1], skip=skip[live, :], made=mark(model.source),
     )  # fmt: skip
+
+
+def imprecise_columns(net: Lowered) -> list[str]:
+    """Return the columns that are read whose values, in float32, lose a hundredth of their spread.
+
+    Examples
+    --------
+    >>> from sparsefit.core.network import Network
+    >>> network = Network((Layer(np.array([[2.0]])),))
+    >>> columns = (Column(name="serial", mean=1e9, scale=1.0),)
+    >>> imprecise_columns(lower(Predictor(network=network, columns=columns, targets=("y",))))
+    ['serial']
+    """
+    rounding = np.finfo(np.float32).eps / 2
+    return [
+        net.columns[entry.column].name
+        for entry in net.inputs
+        if entry.level is None and abs(entry.mean) * rounding > _MOST_LOST * entry.scale
+    ]
 
 
 def n_numbers(model: Predictor) -> int:

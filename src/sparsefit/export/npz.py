@@ -28,6 +28,7 @@ from scipy import sparse
 
 from sparsefit.export.lowering import Lowered
 
+IS_SINGLE = False
 SUFFIX = ".npz"
 
 

@@ -20,6 +20,7 @@ from sparsefit.export.lowering import Lowered, float32
 if TYPE_CHECKING:
     import onnx
 
+IS_SINGLE = True
 SUFFIX = ".onnx"
 # Old enough for the runtimes of 2022.
 _OPSET, _IR = 17, 8

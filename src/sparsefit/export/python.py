@@ -13,6 +13,7 @@ from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
 from sparsefit.export.lowering import Input, Lowered, Units
 
+IS_SINGLE = False
 SUFFIX = ".py"
 _WIDTH = 100
 _RESERVED = {"row", "number", "max", "sum", "zip", "dict", "names", "scores", "powers", "label",
