@@ -86,11 +86,13 @@ def networks(k):
 MODELS = {
     f"{kind}, {name}": Predictor(
         network=network, columns=COLUMNS, classes=classes, intercepts=intercepts,
+        exponential=kind == "a count",
         targets=("y",) if classes else tuple(f"y{at}" for at in range(k)),
     )
     for kind, k, classes, intercepts in (
         ("a value", 1, (), (3.0,)),
         ("four values", 4, (), ()),
+        ("a count", 1, (), (-3.0,)),
         ("two classes", 1, ("no", HOSTILE[0]), (0.1,)),
         ("three classes", 3, ("no", HOSTILE[0], HOSTILE[1]), (0.1, 0.0, -0.2)),
     )

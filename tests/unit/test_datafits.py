@@ -10,9 +10,20 @@ def scores_and_targets(loss):
     generator = torch.Generator().manual_seed(0)
     z = 3 * torch.randn(40, 3, generator=generator, dtype=torch.float64)
     y = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    if loss == "poisson":
+        y = y.abs().round()
     if loss in ("logistic", "softmax"):
         y = torch.nn.functional.one_hot(y.argmax(1), 3).double()
     return z, y
+
+
+def test_counts_far_off_give_no_overflow_and_no_deviance_where_they_are_right():
+    y = torch.tensor([0.0, 1.0, 50.0])
+    datafit = DATAFITS["poisson"]()
+    assert float(datafit.value(y.log().clamp(min=-30), y)) == pytest.approx(0, abs=1e-4)
+    far = torch.tensor([1e4, -1e4, 1e4])
+    assert torch.isfinite(datafit.value(far, y))
+    assert (datafit.gradient(far, y).sign() == torch.tensor([1, -1, 1])).all()
 
 
 @pytest.mark.parametrize("loss", DATAFITS)

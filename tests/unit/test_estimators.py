@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_poisson_deviance
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -325,6 +326,46 @@ def test_huber_finds_the_function_behind_outliers_that_hide_it_from_least_square
     assert errors["huber"] < 0.1 < errors["squared_error"]
     weighted = clone(model).fit(X, y, sample_weight=np.where(np.arange(400) % 20, 2.0, 1.0))
     assert np.square(weighted.predict(X) - truth).mean() < 0.1 * truth.var()
+
+
+def test_class_weights_count_as_weights_of_rows_and_find_rare_classes():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 4))
+    y = np.where(X[:, 0] + rng.normal(size=500) > 2.2, "rare", "often")
+    plain = SparseMLPClassifier((3,), nnz=6, random_state=0)
+    weights = {"rare": 4.0}
+    by_class = clone(plain).set_params(class_weight=weights).fit(X, y)
+    by_row = clone(plain).fit(X, y, sample_weight=np.where(y == "rare", 4.0, 1.0))
+    np.testing.assert_array_equal(by_class.predict_proba(X), by_row.predict_proba(X))
+    balanced = clone(plain).set_params(class_weight="balanced").fit(X, y)
+    recalls = [
+        (model.predict(X) == "rare")[y == "rare"].mean() for model in (plain.fit(X, y), balanced)
+    ]
+    assert recalls[0] < 0.6 < 0.7 < recalls[1]
+    for wrong in ("equal", {"other": 1}, {"rare": -1}, 3, {"rare": 0, "often": 0}):
+        with pytest.raises(ParameterError, match="class_weight must be None, 'balanced' or"):
+            clone(plain).set_params(class_weight=wrong).fit(X, y)
+
+
+def test_counts_are_fitted_by_their_deviance():
+    X, z = planted(600, noise=0.0)
+    mean = np.exp((z - z.mean()) / z.std())
+    y = np.random.default_rng(1).poisson(mean).astype(float)
+    found = {}
+    for loss in ("squared_error", "poisson"):
+        model = SparseMLPRegressor((5,), nnz=12, loss=loss, random_state=0).fit(X[:400], y[:400])
+        found[loss] = mean_poisson_deviance(y[400:], model.predict(X[400:]).clip(1e-2))
+    best = mean_poisson_deviance(y[400:], mean[400:])
+    assert found["poisson"] < 1.1 * best < found["squared_error"]
+    assert model.predict(X).min() > 0
+    # Weights count as rows would, and counts of two kinds are each of their own mean.
+    twice = clone(model).fit(np.vstack([X, X]), np.append(y, y))
+    weighted = clone(model).fit(X, y, sample_weight=np.full(len(y), 2.0))
+    np.testing.assert_allclose(twice.predict(X), weighted.predict(X), rtol=1e-6)
+    both = clone(model).fit(X, np.column_stack([y, 1000 * y]))
+    assert both.predict(X).mean(axis=0) == pytest.approx([y.mean(), 1000 * y.mean()], rel=0.1)
+    with pytest.raises(ParameterError, match="y must be >= 0, and above it somewhere, got -1"):
+        clone(model).fit(X, y - 1)
 
 
 @pytest.mark.parametrize("edges", [[2], [1, 3]], ids=["two", "three"])

@@ -109,7 +109,8 @@ def from_arrays(arrays, header, rows):
     *hidden_layers, output = header["layers"]
     for name in hidden_layers:
         values = np.maximum(times(values, name) + arrays[f"{name}.bias"], 0)
-    return times(values, output) + arrays[f"{output}.bias"] + times(x, "skip")
+    outputs = times(values, output) + arrays[f"{output}.bias"] + times(x, "skip")
+    return np.exp(outputs) if header["exponential"] else outputs
 
 
 def test_arrays(model, tmp_path):

@@ -121,6 +121,9 @@ def labelled(loss, n_outputs, outputs):
     if loss == "huber":
         y = outputs + 0.9
         return y, lambda z: torch.nn.functional.huber_loss(z, y, reduction="sum")
+    if loss == "poisson":
+        y = (outputs / 2).exp().round()
+        return y, lambda z: (z.exp() - y * z + torch.xlogy(y, y) - y).sum()
     y = outputs + 1
     return y, lambda z: (z - y).square().sum() / 2
 

@@ -15,7 +15,7 @@ from sparsefit.stacked.objective import Active, StackObjective
 from sparsefit.stacked.path import falling_sizes, shrink
 from sparsefit.stacked.start import linear_start, trained_start
 
-LOSSES = ["squared", "huber", "logistic", "softmax"]
+LOSSES = ["squared", "huber", "poisson", "logistic", "softmax"]
 SHAPE = Shape(inputs=4, units=5, outputs=2)
 
 
@@ -27,6 +27,8 @@ def objective_of(loss="squared", alphas=(0.0, 0.01, 0.0), n=120, k=2, seed=0):
     z = (X[:2] - X[1:3]).relu()[:k] + 0.3 * torch.randn(k, n, generator=draw)
     if loss in ("logistic", "softmax"):
         z = torch.nn.functional.one_hot(z.argmax(0), k).float().T.contiguous()
+    if loss == "poisson":
+        z = z.exp().round()
     row_weights = torch.ones(3, n)
     row_weights[2, n // 2 :] = 0
     return StackObjective(

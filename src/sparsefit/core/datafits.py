@@ -126,6 +126,51 @@ class Huber:
         return z
 
 
+class Poisson:
+    """Half the deviance of counts y >= 0 from their mean exp(z): exp(z) - y z - y + y log y.
+
+    Beyond z = 30 it goes on as a line, so that no step can overflow.
+
+    Examples
+    --------
+    >>> Poisson().value(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.0])).item()
+    1.0
+    """
+
+    has_unit_curvature: ClassVar[bool] = False
+    takes_weighted_rows: ClassVar[bool] = False
+    _top: ClassVar[float] = 30.0
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return half the deviance."""
+        return self._each(z, y).sum()
+
+    def losses(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return half the deviance of each row."""
+        return self._each(z, y).sum(dim=-1)
+
+    def gradient(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return exp(z) - y."""
+        return self.predict(z) - y
+
+    def curvature(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return exp(z)."""
+        return self.predict(z)
+
+    def curvature_root(self, z: Tensor, y: Tensor, vector: Tensor) -> Tensor:
+        """Return the vector times exp(z / 2)."""
+        return self.predict(z).sqrt() * vector
+
+    def predict(self, z: Tensor) -> Tensor:
+        """Return the mean, exp(z)."""
+        return z.clamp(max=self._top).exp()
+
+    def _each(self, z: Tensor, y: Tensor) -> Tensor:
+        mean = self.predict(z)
+        beyond = (z - self._top).clamp(min=0)
+        return mean * (1 + beyond) - y * z + torch.xlogy(y, y) - y
+
+
 class Logistic:
     """Log loss of 0/1 labels, sum of log(1 + exp(z)) - y z.
 
@@ -233,9 +278,10 @@ def curvature_roots(datafit: Datafit, z: Tensor, y: Tensor) -> Iterator[Tensor]:
         yield datafit.curvature_root(z, y, unit)
 
 
-DATAFITS: dict[str, type[Squared] | type[Huber] | type[Logistic] | type[Softmax]] = {
+DATAFITS: dict[str, type[Datafit]] = {
     "squared": Squared,
     "huber": Huber,
+    "poisson": Poisson,
     "logistic": Logistic,
     "softmax": Softmax,
 }

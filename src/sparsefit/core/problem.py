@@ -13,7 +13,7 @@ from sparsefit.core.errors import DataError
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
 
-Loss = Literal["squared", "huber", "logistic", "softmax"]
+Loss = Literal["squared", "huber", "poisson", "logistic", "softmax"]
 Metric = Literal["psnr", "accuracy", "r2", "relative-error"]
 
 
@@ -28,8 +28,9 @@ class Problem:
     y : ndarray
         Softmax: shape (n,), int64 class numbers. Other losses: shape (n, k), floats (for logistic,
         and for accuracy under the squared loss, 0 or 1 with k = 1).
-    loss : {"squared", "huber", "logistic", "softmax"}
-        What training minimises; "huber" takes residuals beyond 1 by their size, not its square.
+    loss : {"squared", "huber", "poisson", "logistic", "softmax"}
+        What training minimises; "huber" takes residuals beyond 1 by their size, not its square;
+        "poisson" is half the deviance of counts, of whose mean the outputs are the logarithm.
     metric : {"psnr", "accuracy", "r2"}
         What is reported.
     X_test, y_test : ndarray or None

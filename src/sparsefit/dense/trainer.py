@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from sparsefit.core.batches import Batches
 from sparsefit.core.choices import RateSchedule
+from sparsefit.core.datafits import Poisson
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
@@ -198,9 +199,15 @@ class Trainer:
         return protocol.lr * rate
 
 
+def _half_deviance(z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+    each = Poisson().losses(z[..., None], y[..., None])
+    return each if reduction == "none" else each.mean()
+
+
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "squared": functional.mse_loss,
     "huber": functional.huber_loss,
+    "poisson": _half_deviance,
     "logistic": functional.binary_cross_entropy_with_logits,
     "softmax": functional.cross_entropy,
 }

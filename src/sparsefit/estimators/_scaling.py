@@ -59,16 +59,17 @@ class InputScale:
 
 @dataclass(frozen=True, eq=False)
 class TargetScale:
-    """What is subtracted from each target, and what all of them are divided by.
+    """What is subtracted from each target, and what they are divided by.
 
     Attributes
     ----------
     means : ndarray of shape (k,)
-    spread : float
+    spread : float or ndarray of shape (k,)
+        The same for all targets but for counts, of each its mean.
     """
 
     means: np.ndarray
-    spread: float
+    spread: float | np.ndarray
 
     @classmethod
     def of(
@@ -90,6 +91,21 @@ class TargetScale:
         away = Y - means
         spread = _median(abs(away), weight) if is_robust else np.sqrt(_mean(away**2, weight))
         return cls(means, float(np.sqrt(np.square(spread).mean())) or 1.0)
+
+    @classmethod
+    def of_counts(
+        cls, Y: np.ndarray, weight: np.ndarray | None, *, is_centred: bool
+    ) -> TargetScale:
+        """Return the scale by which counts Y (n, k) have mean 1, unless they are not centred.
+
+        Examples
+        --------
+        >>> Y = np.array([[1.0], [3.0]])
+        >>> TargetScale.of_counts(Y, None, is_centred=True).apply(Y).ravel().tolist()
+        [0.5, 1.5]
+        """
+        means = _mean(Y, weight)
+        return cls(np.zeros_like(means), means if is_centred else np.ones_like(means))
 
     def apply(self, Y: np.ndarray) -> np.ndarray:
         """Return scaled targets (n, k)."""

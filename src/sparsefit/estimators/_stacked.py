@@ -201,7 +201,7 @@ class Comparison:
     def _scale(self) -> float:
         """What a sum over outputs is multiplied by, to be as `dense.mean_loss` is."""
         loss, k = self.problem.loss, self.problem.n_outputs
-        return {"squared": 2 / k, "huber": 1 / k, "logistic": 1 / k, "softmax": 1.0}[loss]
+        return {"squared": 2 / k, "softmax": 1.0}.get(loss, 1 / k)
 
     def _shape(self, nnz: int) -> Shape:
         setting = self.setting

@@ -241,7 +241,7 @@ def split_rows(
     problem: Problem, n_folds: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield, for each fold, the rows that are fitted and those that are held out."""
-    if problem.loss in ("squared", "huber"):
+    if problem.loss not in ("logistic", "softmax"):
         yield from KFold(n_folds, shuffle=True, random_state=seed).split(problem.X)
         return
     y = problem.y.ravel()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -16,6 +19,8 @@ from sparsefit.core.problem import Problem
 from sparsefit.estimators._base import SparseMLP
 from sparsefit.estimators._first_rows import Sample
 from sparsefit.estimators._merge import merge_rows
+from sparsefit.estimators._parameters import Rule
+from sparsefit.methods import Method
 from sparsefit.predictor import Predictor
 
 
@@ -36,6 +41,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     loss : {"auto", "log_loss", "squared_error"}, default "auto"
         What is minimised; "auto" is the log loss. The squared error is that of scores of -1 and 1
         or, for several classes, 0 and 1; it gives no probabilities.
+    class_weight : dict, "balanced" or None, default None
+        What the rows of a class count for, by label, 1 where none is given; "balanced" for as much
+        in all classes together. Of the first rows, if more come by `partial_fit`.
     alpha : float or "auto", default "auto"
         Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
@@ -107,6 +115,39 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
 
     _losses = {"auto": "logistic", "log_loss": "logistic", "squared_error": "squared"}  # noqa: RUF012
     _frees_constant = False
+    # What rows count for by class, of the first rows; None for 1.
+    _class_weights: np.ndarray | None
+
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (100,),
+        *,
+        nnz: int | float | Literal["auto"] = 100,
+        method: str | Method = "auto",
+        loss: str = "auto",
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        alpha: float | Literal["auto"] = "auto",
+        skip: bool = True,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        folds: int | Literal["auto"] = "auto",
+        time_limit: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "cpu",
+        verbose: bool | Callable[[float, str], None] = False,
+    ):
+        super().__init__(
+            hidden_layer_sizes, nnz=nnz, method=method, loss=loss, alpha=alpha, skip=skip,
+            fit_intercept=fit_intercept, standardize=standardize, folds=folds,
+            time_limit=time_limit, random_state=random_state, device=device, verbose=verbose,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
+    @property
+    def _rules(self) -> dict[str, Rule]:
+        constraints = [None, dict, StrOptions({"balanced"})]
+        allowed = "None, 'balanced' or a dict from labels to numbers >= 0"
+        return {**super()._rules, "class_weight": Rule(constraints, allowed)}
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -145,7 +186,14 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
             check_classification_targets(y)
             self.classes_ = np.unique(y if classes is None else classes)
         self._check_labels(y)
-        X, number, weight = merge_rows(X, np.searchsorted(self.classes_, y), weight)
+        number = np.searchsorted(self.classes_, y)
+        if first:
+            self._class_weights = self._weights_of_classes(y)
+        if self._class_weights is not None:
+            by_row = self._class_weights[number]
+            weight = by_row if weight is None else weight * by_row
+            total = float(weight.sum())
+        X, number, weight = merge_rows(X, number, weight)
         X = self._scaled(X, weight, first=first)
         return Sample(self._problem(X, number, weight), total)
 
@@ -157,6 +205,19 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         if not np.isin(y, self.classes_).all():
             strange = y[~np.isin(y, self.classes_)].tolist()[0]
             raise ParameterError(f"y must hold the labels in classes_ only, got {strange!r}")
+
+    def _weights_of_classes(self, y: np.ndarray) -> np.ndarray | None:
+        given = self.class_weight
+        if given is None:
+            return None
+        if given == "balanced":
+            counts = np.array([(y == label).sum() for label in self.classes_])
+            return np.asarray(len(y) / (len(counts) * counts.clip(min=1)))
+        strange = [label for label in given if label not in self.classes_]
+        good = all(isinstance(w, Real) and 0 <= w < np.inf for w in given.values())
+        if strange or not good or not sum(given.get(label, 1) for label in self.classes_):
+            raise self._rules["class_weight"].error("class_weight", given)
+        return np.array([given.get(label, 1.0) for label in self.classes_], dtype=np.float64)
 
     def _problem(self, X: np.ndarray, number: np.ndarray, weight: np.ndarray | None) -> Problem:
         """Return the problem of rows that are of the class of that number, (n,)."""

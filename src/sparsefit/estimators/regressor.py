@@ -31,9 +31,11 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     method : str or Method, default "auto"
         How networks are fitted: a name that ``sparsefit methods`` lists, or an instance with
         options of its own.
-    loss : {"auto", "squared_error", "huber"}, default "auto"
+    loss : {"auto", "squared_error", "huber", "poisson"}, default "auto"
         What is minimised; "auto" is the squared error. "huber" takes residuals beyond one median
-        absolute deviation of y by their size, not its square, so that outliers pull less.
+        absolute deviation of y by their size, not its square, so that outliers pull less. "poisson"
+        is for counts, and other y >= 0 whose variance grows with their mean: half the deviance of
+        a mean that is the exponential of the network.
     alpha : float or "auto", default "auto"
         Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
@@ -102,7 +104,9 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     (1.0, [0, 3], True)
     """
 
-    _losses = {"auto": "squared", "squared_error": "squared", "huber": "huber"}  # noqa: RUF012
+    _losses = {  # noqa: RUF012
+        "auto": "squared", "squared_error": "squared", "huber": "huber", "poisson": "poisson",
+    }  # fmt: skip
     _frees_constant = True
     # Of the first rows.
     _target_scale: TargetScale
@@ -141,11 +145,18 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         loss = self._problem_loss
         if first:
             self._has_columns = y.ndim > 1
-            self._target_scale = TargetScale.of(
-                Y, weight, is_centred=self.fit_intercept, is_robust=loss == "huber"
-            )
+            self._target_scale = self._scale_of(Y, weight)
         X, Y = self._scaled(X, weight, first=first), self._target_scale.apply(Y)
         return Sample(Problem(X, Y, loss=loss, sample_weight=weight), total)
+
+    def _scale_of(self, Y: np.ndarray, weight: np.ndarray | None) -> TargetScale:
+        loss = self._problem_loss
+        if loss != "poisson":
+            is_robust = loss == "huber"
+            return TargetScale.of(Y, weight, is_centred=self.fit_intercept, is_robust=is_robust)
+        if not (Y >= 0).all() or not Y.any(axis=0).all():
+            raise ParameterError(f"y must be >= 0, and above it somewhere, got {Y.min():g}")
+        return TargetScale.of_counts(Y, weight, is_centred=self.fit_intercept)
 
     @property
     def _n_targets(self) -> int:
@@ -153,9 +164,12 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
 
     def _make_predictor(self, network: Network) -> Predictor:
         means, spread = self._target_scale.means, self._target_scale.spread
+        is_log = self._problem_loss == "poisson"
+        if isinstance(spread, np.ndarray):
+            means, spread = np.log(spread), 1.0
         network, bias = network.without_output_bias()
         return Predictor(
-            network=network.times(spread), columns=self._columns,
+            network=network.times(spread), columns=self._columns, exponential=is_log,
             targets=self._target_names or tuple(f"y{at}" for at in range(self._n_targets)),
             intercepts=tuple((means + spread * bias).tolist()),
         )  # fmt: skip

@@ -54,7 +54,7 @@ static inline void @OUTPUTS@(const float *row, float *out)
         v[NET_INPUTS + i] = sum > 0.0f ? sum : 0.0f;
     }
     for (i = 0; i < NET_OUTPUTS; i++)
-        out[i] = net_sum(v, NET_HIDDEN + i);
+        out[i] = @LINK@(net_sum(v, NET_HIDDEN + i));
 }
 """
 INT16 = """
@@ -95,7 +95,7 @@ static inline void @OUTPUTS@(const float *row, float *out)
         v[NET_INPUTS + i] = (int32_t)(sum < INT32_MAX ? sum : INT32_MAX);
     }
     for (i = 0; i < NET_OUTPUTS; i++)
-        out[i] = (float)net_sum(v, NET_HIDDEN + i) * @UNIT@;
+        out[i] = @LINK@((float)net_sum(v, NET_HIDDEN + i) * @UNIT@);
 }
 """
 

@@ -81,6 +81,8 @@ class Lowered:
     output : Units
         From the last hidden layer, or the inputs if there is none, to the outputs. Its biases
         include the intercepts of the model.
+    exponential : bool
+        Whether the values are the exponentials of the outputs.
     made : str
         What a file says of its origin: see `sparsefit.core.files.mark`.
     skip : scipy.sparse.csc_array
@@ -95,6 +97,7 @@ class Lowered:
     hidden: tuple[Units, ...]
     output: Units
     skip: sparse.csc_array
+    exponential: bool = False
     made: str = ""
 
     @property
@@ -165,7 +168,8 @@ def lower(model: Predictor) -> Lowered:
     layers = (Units(first.weight[live, :], first.bias), *others)
     return Lowered(
         columns=model.columns, targets=model.targets, classes=model.classes, inputs=inputs,
-        hidden=layers[:-1], output=layers[-1], skip=skip[live, :], made=mark(model.source),
+        hidden=layers[:-1], output=layers[-1], skip=skip[live, :],
+        exponential=model.exponential, made=mark(model.source),
     )  # fmt: skip
 
 

@@ -14,7 +14,8 @@
 ``skip.starts``, ``skip.indices``, ``skip.values``
     Are from the inputs, and added to the output.
 
-The outputs are values or, for classes, scores, whose softmax are the probabilities.
+The outputs are values or, where the header says ``exponential``, their logarithms; for classes they
+are scores, whose softmax are the probabilities.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _header(net: Lowered, layers: list[str]) -> dict[str, Any]:
     columns = [{"name": column.name, "levels": column.levels} for column in net.columns]
     return {
         "columns": columns, "targets": net.targets, "classes": net.classes, "layers": layers,
-        "made": net.made,
+        "exponential": net.exponential, "made": net.made,
     }  # fmt: skip
 
 

@@ -154,7 +154,10 @@ def _answer(graph: _Graph, net: Lowered, values: str) -> list[onnx.ValueInfoProt
 
     bias = graph.constant(float32(net.output.bias))
     if not net.classes:
-        graph.add("Add", values, bias, output="values")
+        if net.exponential:
+            graph.add("Exp", graph.add("Add", values, bias), output="values")
+        else:
+            graph.add("Add", values, bias, output="values")
         return [_numbers("values", len(net.targets))]
     scores = graph.add("Add", values, bias)
     texts = [text.encode("utf-8", "replace") for text in net.classes]

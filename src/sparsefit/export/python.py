@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -172,6 +173,8 @@ def _answer(net: Lowered, formulas: list[str]) -> str:
     # They are one level deeper here.
     formulas = [formula.replace("\n", "\n    ") for formula in formulas]
     if not net.classes:
+        if net.exponential:
+            formulas = [f"{math.e!r} ** ({formula})" for formula in formulas]
         values = zip(net.targets, formulas, strict=True)
         lines = [f"        {target!r}: {formula}," for target, formula in values]
         return "\n".join(["    return {", *lines, "    }", ""])

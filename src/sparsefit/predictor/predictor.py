@@ -15,7 +15,7 @@ from sparsefit.core.files import mark
 from sparsefit.core.network import Network
 from sparsefit.predictor.columns import Column, strings
 
-Link = Literal["identity", "logistic", "softmax"]
+Link = Literal["identity", "log", "logistic", "softmax"]
 _ROWS_PER_BLOCK = 8192
 _KEY = "predictor"
 # What counts as missing, beside an empty cell.
@@ -41,6 +41,8 @@ class Predictor:
         the log odds of the second.
     intercepts : tuple of float
         Added to the outputs of the network; empty for none.
+    exponential : bool
+        Whether the values are the exponentials of the outputs of the network, as of counts.
     missing : tuple of str
         Texts of a file that stand for no value, beside an empty one.
     source : str
@@ -61,6 +63,7 @@ class Predictor:
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
     intercepts: tuple[float, ...] = ()
+    exponential: bool = False
     missing: tuple[str, ...] = MISSING
     source: str = ""
 
@@ -68,7 +71,7 @@ class Predictor:
     def link(self) -> Link:
         """What turns outputs into an answer."""
         if not self.classes:
-            return "identity"
+            return "log" if self.exponential else "identity"
         return "softmax" if self.network.n_outputs > 1 else "logistic"
 
     @cached_property
@@ -111,7 +114,8 @@ class Predictor:
         blocks = (rows[i : i + _ROWS_PER_BLOCK] for i in range(0, len(rows), _ROWS_PER_BLOCK))
         parts = [self.network.predict(self.encode(block.astype(np.float64))) for block in blocks]
         z = np.concatenate(parts) if parts else np.zeros((0, self.network.n_outputs))
-        return z + np.array(self.intercepts) if self.intercepts else z
+        z = z + np.array(self.intercepts) if self.intercepts else z
+        return np.exp(z) if self.exponential else z
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return the probability of each class, (n, n_classes), from what `outputs` returns."""
@@ -140,6 +144,8 @@ class Predictor:
             "intercepts": self.intercepts,
             "source": self.source,
         }
+        if self.exponential:
+            header["exponential"] = True
         if self.missing != MISSING:
             header["missing"] = self.missing
         self.network.save(path, {_KEY: header, "made": mark(self.source)})
@@ -164,6 +170,7 @@ class Predictor:
                 classes=strings(header["classes"]), missing=strings(header.get("missing", MISSING)),
                 intercepts=tuple(float(value) for value in header["intercepts"]),
                 source=str(header.get("source", "")),
+                exponential=bool(header.get("exponential", False)),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} cannot be read as a model: {error}") from error

@@ -72,6 +72,8 @@ def output_names(model: Predictor) -> list[str]:
         return [f"log odds of {model.classes[1]}"]
     if model.link == "softmax":
         return [f"score of {name}" for name in model.classes]
+    if model.link == "log":
+        return [f"log of {name}" for name in model.targets]
     return list(model.targets)
 
 

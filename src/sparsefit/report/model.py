@@ -20,6 +20,7 @@ from sparsefit.report._page import short, write_page
 
 _LINKS = {
     "identity": "the outputs are the values",
+    "log": "the exponential function of an output is the value",
     "logistic": "the logistic function of the output is the probability of the second class",
     "softmax": "the class with the highest score is the answer",
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from sparsefit.core.errors import OptionError
 from sparsefit.core.setting import no_progress
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.export import n_numbers
@@ -30,6 +32,12 @@ from sparsefit.tabular.scores import (
 _MOST_POINTS = 2000
 # A target of so few whole numbers may be one of classes.
 _FEW_VALUES = 10
+
+
+# What networks of numbers are compared by.
+_PATH_MEASURES = {
+    "auto": "R2", "huber": "minus Huber loss", "poisson": "minus half the deviance"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,9 @@ def fit_rows(
     rows: TableRows, options: FitOptions, progress: Callable[[float, str], None] = no_progress
 ) -> Fitted:
     """Fit rows that are split, and score the model; see `fit_table`."""
-    kind = SparseMLPClassifier if rows.classes else SparseMLPRegressor
-    estimator = kind(
-        (options.hidden,), nnz=options.nnz, method=options.method, standardize=False,
-        time_limit=options.time_limit, random_state=options.seed,
+    estimator = _kind(rows, options)(
+        (options.hidden,), nnz=options.nnz, method=options.method,
+        standardize=False, time_limit=options.time_limit, random_state=options.seed,
         verbose=lambda fraction, message: progress(0.1 + 0.8 * fraction, message),
     )  # fmt: skip
     y = rows.train.y.astype(np.int64) if rows.classes else rows.train.y
@@ -123,6 +130,18 @@ def fit_rows(
         model, scores, OF_CLASSES if rows.classes else OF_NUMBERS, len(rows.test.y),
         _remarks(model, rows), facts,
     )  # fmt: skip
+
+
+def _kind(rows: TableRows, options: FitOptions) -> Callable[..., Any]:
+    """Return the estimator that suits the target, with what it alone is told."""
+    if rows.classes:
+        if options.loss != "auto":
+            raise OptionError("loss", options.loss, "left out for a target of classes")
+        return partial(SparseMLPClassifier, class_weight=options.class_weight)
+    if options.class_weight is not None:
+        allowed = "left out for a target of numbers"
+        raise OptionError("class_weight", options.class_weight, allowed)
+    return partial(SparseMLPRegressor, loss=options.loss)
 
 
 def _remarks(model: Predictor, rows: TableRows) -> list[str]:
@@ -157,8 +176,9 @@ def _measures(estimator: Any, rows: TableRows) -> dict[str, float | None]:
 def _facts(
     estimator: Any, rows: TableRows, model: Predictor, scores: list[ModelScore], seed: int
 ) -> dict[str, Any]:
+    measure = "minus log loss" if rows.classes else _PATH_MEASURES[estimator.loss]
     # Targets were brought to variance 1, so that R^2 is 1 less the mean square.
-    most = 0.0 if rows.classes else 1.0
+    most = 1.0 if measure == "R2" else 0.0
     names = OF_CLASSES if rows.classes else OF_NUMBERS
     test = rows.test
     facts: dict[str, Any] = {
@@ -167,7 +187,7 @@ def _facts(
             {"name": score.name, "score": score.score, **score.measures, "numbers": score.size}
             for score in scores
         ],
-        "path_measure": "minus log loss" if rows.classes else "R2",
+        "path_measure": measure,
         "path": [
             {"nnz": entry["nnz"], "score": most - entry["loss"], "se": entry["se"]}
             for entry in estimator.path_

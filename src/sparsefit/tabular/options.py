@@ -35,7 +35,14 @@ class FitOptions(ReadOptions):
     )  # fmt: skip
     hidden: int = like(Setting, "hidden", default=20, help="hidden units")
     method: str = option("auto", "how to fit")
+    loss: Literal["auto", "huber", "poisson"] = option(
+        "auto", "what is minimised for a target of numbers: squares (auto), less of what is far "
+        "off (huber), or the deviance of counts (poisson)",
+    )  # fmt: skip
     classes: bool = option(False, "take the numbers of the target as labels")
+    class_weight: Literal["balanced"] | None = option(
+        None, "let all classes count alike, however few their rows (balanced)"
+    )
     test_share: float = option(
         0.2, "share of the rows that are held out to score on",
         check=Condition(lambda share: 0 < share < 1, "> 0 and < 1"),
