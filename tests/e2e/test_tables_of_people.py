@@ -234,6 +234,17 @@ def test_a_folder_is_fitted_and_predicted_as_one_file(command):
     np.testing.assert_allclose(*values)
 
 
+def test_a_fit_that_is_interrupted_says_no_more_than_that(command, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    numbers().to_csv("t.csv", index=False)
+    monkeypatch.setattr("sparsefit.tabular.fit.baselines", stop)
+    code, out, err = command("fit", "t.csv", *FIT)
+    assert (code, out, err[-1]) == (130, "", "sparsefit: interrupted")
+    assert [path.name for path in Path().iterdir()] == ["t.csv"]
+
+
 def test_look_prints_what_fit_says_first(command):
     frame = numbers()
     frame.insert(0, "", range(len(frame)))

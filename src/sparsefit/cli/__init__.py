@@ -1,7 +1,8 @@
 """The command line. One module here is one command or a few; nothing is to be registered.
 
 A module whose name has no leading underscore defines ``add_parser(subparsers)``, which adds its
-commands and sets ``handler``, a function from the parsed arguments to the exit code.
+commands and sets ``handler``, a function from the parsed arguments to the exit code, and perhaps
+``kept``, what is said of results after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         after Ctrl-C. Each but 0 comes with one sentence on stderr, unless the reader of the output
         has gone.
     """
+    kept = ""
     try:
         try:
             parser, commands = _make_parser()
             arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
+            kept = getattr(arguments, "kept", "")
             return int(arguments.handler(arguments))
         finally:
             # What cannot be written is to be known here, not when Python exits.
@@ -48,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SparsefitError as error:
         return _fail(str(error), getattr(error, "exit_code", USAGE_ERROR))
     except KeyboardInterrupt:
-        return _fail("interrupted; finished cells are kept", INTERRUPTED)
+        return _fail(f"interrupted{kept}", INTERRUPTED)
     except OSError as error:
         # Errors of files that name none are of the output, which may still hold what it could not
         # write: keep Python from trying once more when it exits.

@@ -43,6 +43,8 @@ class FolderOptions(Options):
     out: Path = option(Path("runs"), "results folder", check=FOLDER)
 
 
+# What is said after Ctrl-C of commands that keep results as they come.
+KEPT = "; finished cells are kept"
 # What a command adds its parser to.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 

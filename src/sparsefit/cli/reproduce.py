@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsefit.cli._flags import Commands, OptionFlags, SweepFormat
+from sparsefit.cli._flags import KEPT, Commands, OptionFlags, SweepFormat
 from sparsefit.cli.run import ResultOptions
 from sparsefit.core.options import FOLDER, Options, like, option
 from sparsefit.core.setting import Setting
@@ -53,7 +53,7 @@ def add_parser(subparsers: Commands) -> None:
     )
     parser.add_argument("recipe", metavar="RECIPE", help=", ".join(list_recipes()))
     _FLAGS.add_to(parser)
-    parser.set_defaults(handler=reproduce)
+    parser.set_defaults(handler=reproduce, kept=KEPT)
 
 
 def _n_cores() -> int:

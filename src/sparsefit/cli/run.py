@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from sparsefit.cli._flags import Commands, FolderOptions, OptionFlags, Parser, SweepFormat
+from sparsefit.cli._flags import KEPT, Commands, FolderOptions, OptionFlags, Parser, SweepFormat
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import Condition, Options, at_least, between, like, option
 from sparsefit.core.setting import Setting
@@ -115,7 +115,7 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
     machine = "architecture and machine"
     titles: dict[str, type | tuple[type, ...]] = {machine: (Setting, GpuOptions)}
     flags.add_to(parser, titles | {"options of tasks": Task, "options of methods": Method})
-    parser.set_defaults(handler=lambda arguments: run(arguments, flags))
+    parser.set_defaults(handler=lambda arguments: run(arguments, flags), kept=KEPT)
 
 
 def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
