@@ -15,7 +15,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-FIT = ["--target", "y", "--nnz", "6", "--hidden", "3", "--time-limit", "0.5", "--format", "json"]
+FIT = ["--target", "y", "--nnz", "6", "--hidden", "3", "--format", "json"]
 
 
 def numbers(n=150, seed=0):

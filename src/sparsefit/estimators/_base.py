@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sparsefit.core.device import limited_threads
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
@@ -44,6 +45,14 @@ if TYPE_CHECKING:
 
 # On which it is looked how much each feature matters.
 _MOST_ROWS = 2000
+# With fewer numbers in X, threads wait for one another longer than they work.
+_MANY_NUMBERS = 1 << 22
+
+
+def _threads(problem: Problem) -> contextlib.AbstractContextManager[None]:
+    """Compute with one thread where more would be slower, and results are to be the same."""
+    is_small = problem.X.size < _MANY_NUMBERS
+    return limited_threads(1) if is_small else contextlib.nullcontext()
 
 
 class SparseMLP(Inspection, Parameters):
@@ -108,12 +117,12 @@ class SparseMLP(Inspection, Parameters):
         shared = clone(self)
         sample, setting = shared._sample(X, y, sample_weight), shared._setting()
         problem, drawn = sample.problem, sample.drawn(setting.seed)
-        with shared._search(problem, setting) as search:
+        with _threads(problem), shared._search(problem, setting) as search:
             found = search.of_budgets([most_weights(nnz, problem, setting) for nnz in budgets])
-        return [
-            copy(shared).set_params(nnz=nnz)._take(one, drawn, setting)
-            for nnz, one in zip(budgets, found, strict=True)
-        ]
+            return [
+                copy(shared).set_params(nnz=nnz)._take(one, drawn, setting)
+                for nnz, one in zip(budgets, found, strict=True)
+            ]
 
     @abstractmethod
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Sample:
@@ -129,9 +138,9 @@ class SparseMLP(Inspection, Parameters):
     def _fit(self, sample: Sample) -> Self:
         problem, setting = sample.problem, self._setting()
         nnz = most_weights(self.nnz, problem, setting)
-        with self._search(problem, setting) as search:
+        with _threads(problem), self._search(problem, setting) as search:
             found = search.fewest(nnz) if self.nnz == "auto" else search.of_budgets([nnz])[0]
-        return self._take(found, sample.drawn(setting.seed), setting)
+            return self._take(found, sample.drawn(setting.seed), setting)
 
     def _take(self, found: Found, drawn: Sample, setting: Setting) -> Self:
         """Make a model of what was found; `drawn` are rows that `partial_fit` may need."""
@@ -158,9 +167,10 @@ class SparseMLP(Inspection, Parameters):
     def _update(self, sample: Sample) -> Self:
         """Change the weights of a fitted network for more rows."""
         setting = self._setting()
-        self._online = self._online.update(sample.problem, setting, sample.total)
-        self.predictor_ = self._make_predictor(self._online.network(setting))
-        self._importances = self._shares(sample.problem, setting)
+        with _threads(sample.problem):
+            self._online = self._online.update(sample.problem, setting, sample.total)
+            self.predictor_ = self._make_predictor(self._online.network(setting))
+            self._importances = self._shares(sample.problem, setting)
         return self
 
     def _shares(self, problem: Problem, setting: Setting) -> np.ndarray:

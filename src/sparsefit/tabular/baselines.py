@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsefit.core.device import limited_threads
 from sparsefit.estimators.lasso import lasso_supports
 from sparsefit.tabular.rows import Part
 from sparsefit.tabular.scores import ModelScore, of_classes, of_numbers
@@ -26,7 +27,7 @@ def baselines(train: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -
         index = np.random.default_rng(seed).choice(len(X), _MOST_ROWS, replace=False)
         X, y = X[index], y[index]
     some = test.X[:_MOST_TESTED], test.y[:_MOST_TESTED]
-    with warnings.catch_warnings():
+    with limited_threads(1), warnings.catch_warnings():
         # A solver that stops early is a baseline all the same.
         warnings.simplefilter("ignore")
         models = (_classifiers if n_classes else _regressors)(X, y, nnz, seed)

@@ -8,7 +8,8 @@ import numpy as np
 def held_out(y: np.ndarray, classes: tuple[str, ...], share: float, seed: int) -> np.ndarray:
     """Return which rows are held out, (n,), about a share of them at random.
 
-    Of each class about the same share, and at least one row is left to fit it.
+    Of each class about the same share, and at least one row is left to fit it; of numbers at least
+    two rows are on either side.
 
     Parameters
     ----------
@@ -27,8 +28,9 @@ def held_out(y: np.ndarray, classes: tuple[str, ...], share: float, seed: int) -
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(y == place) for place in range(len(classes))] or [np.arange(len(y))]
     found = np.zeros(len(y), dtype=bool)
+    least = 1 if classes else 2
     for rows in groups:
-        count = min(max(round(share * len(rows)), 1), len(rows) - 1)
+        count = min(max(round(share * len(rows)), least), len(rows) - least)
         if count > 0:
             found[rng.permutation(rows)[:count]] = True
     return found
