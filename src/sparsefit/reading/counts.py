@@ -20,15 +20,14 @@ _MOST_EXAMPLES = 2000
 class Count(NamedTuple):
     """Of a column: cells with a value, those that are numbers, and the ends of these.
 
-    `n_zeros` begin with a zero and another digit; `is_copy` says whether all are as the target is.
+    `has_zeros` says whether some begin with a zero and another digit.
     """
 
     n_known: int
     n_numbers: int
-    n_zeros: int
+    has_zeros: bool
     least: float | None
     most: float | None
-    is_copy: bool
 
 
 class Texts(NamedTuple):
@@ -46,9 +45,7 @@ class Texts(NamedTuple):
     levels: tuple[str, ...]
 
 
-def counts(
-    source: Source, read: Mapping[str, Cell], target: str | None
-) -> tuple[int, dict[str, Count]]:
+def counts(source: Source, read: Mapping[str, Cell]) -> tuple[int, dict[str, Count]]:
     """Return the number of rows, and the counts of columns, of one pass."""
     wanted, width = ["count(*)"], len(Count._fields)
     for cell in read.values():
@@ -58,20 +55,24 @@ def counts(
         if cell.kind in ("FLOAT", "DOUBLE"):
             name = number = f"CASE WHEN NOT isnan({name}) THEN {name} END"
         zeros = f"{name} >= '00' AND {name} < '0:'" if cell.kind == "VARCHAR" else "false"
-        copy = _is_copy(cell, source.columns[target]) if target else "false"
         wanted += [
-            f"count({name})", f"count({number})", f"count(*) FILTER ({zeros})", f"min({number})",
-            f"max({number})", f"bool_and({copy})",
+            f"count({name})", f"count({number})", f"coalesce(bool_or({zeros}), false)",
+            f"min({number})", f"max({number})",
         ]  # fmt: skip
     n_rows, *found = source.row(wanted)
     rows = [found[start : start + width] for start in range(0, len(found), width)]
     return n_rows, {name: Count(*row) for name, row in zip(read, rows, strict=True)}
 
 
-def _is_copy(cell: Cell, target: Cell) -> str:
-    if cell == target or cell.kind != target.kind:
-        return "false"
-    return f"{cell.name} IS NOT DISTINCT FROM {target.name}"
+def copies(source: Source, names: Sequence[str], target: str) -> set[str]:
+    """Return which of some columns have the cells of another."""
+    goal = source.columns[target]
+    names = [name for name in names if source.columns[name].kind == goal.kind and name != target]
+    wanted = [
+        f"bool_and({source.columns[name].name} IS NOT DISTINCT FROM {goal.name})" for name in names
+    ]
+    found = source.row(wanted) if names else ()
+    return {name for name, is_copy in zip(names, found, strict=True) if is_copy}
 
 
 def texts(source: Source, names: Sequence[str]) -> dict[str, Texts]:

@@ -15,6 +15,7 @@ from sparsefit.reading import cells
 from sparsefit.reading.counts import (
     MOST_LEVELS,
     Texts,
+    copies,
     counts,
     ends,
     n_of_form,
@@ -118,7 +119,7 @@ class _Look:
         self.read = {n: cell for n, cell in self.source.columns.items() if n not in left_out}
         for name, cell in self.read.items():
             self._check_type(name, cell)
-        self.n_rows, self.counts = counts(self.source, self.read, self.target)
+        self.n_rows, self.counts = counts(self.source, self.read)
         self.asked = self.options.asked(list(self.source.columns))
         self.texts = texts(self.source, [name for name in self.read if self._is_unclear(name)])
 
@@ -136,7 +137,7 @@ class _Look:
             return True
         if not cells.is_text(cell.kind):
             return False
-        is_code = count.n_zeros > 0 and asked != "number"
+        is_code = count.has_zeros and asked != "number"
         return is_code or count.n_numbers < count.n_known or cell.kind != "VARCHAR"
 
     def kinds(self) -> dict[str, Kind]:
@@ -312,7 +313,7 @@ class _Look:
         if name in self.asked:
             return kind
         reason = ""
-        if self.counts[name].is_copy:
+        if name in self._copies:
             reason = "a copy of the target"
         elif kind.columns and len(kind.columns[0].levels) == 1 and not kind.n_missing:
             reason = "one value in all rows"
@@ -326,6 +327,15 @@ class _Look:
         if _IS_NAME.fullmatch(name) and found.n_levels == found.n_known:
             return True
         return found.n_levels > max(_LEAST_NAMES, _SHARE_OF_NAMES * found.n_known)
+
+    @cached_property
+    def _copies(self) -> set[str]:
+        """Columns that are as the target is, of those whose counts and ends are."""
+        if self.target is None:
+            return set()
+        goal = self.counts[self.target]
+        alike = [name for name, count in self.counts.items() if count == goal]
+        return copies(self.source, alike, self.target)
 
     @cached_property
     def _row_names(self) -> set[str]:
