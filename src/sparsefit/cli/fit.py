@@ -15,11 +15,12 @@ from sparsefit.cli.look import KINDS
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_output, facts_path, mark, writing
 from sparsefit.core.options import FILE, option
-from sparsefit.core.progress import show_progress
+from sparsefit.core.progress import Report, show_progress
 from sparsefit.tabular.options import FitOptions
 
 if TYPE_CHECKING:
     from sparsefit.tabular import Fitted
+    from sparsefit.tabular.rows import TableRows
 
 # Suffixes that the name of a model does without.
 _PACKED = (".gz", ".zst")
@@ -56,9 +57,8 @@ def add_parser(subparsers: Commands) -> None:
 
 def fit(arguments: argparse.Namespace) -> int:
     """Fit, write the model and what a report shows beside it, and print the scores."""
-    from sparsefit.reading import files_of, open_table
-    from sparsefit.reading.describe import lines
-    from sparsefit.tabular import fit_rows, split_rows
+    from sparsefit.reading import files_of
+    from sparsefit.tabular import fit_rows
 
     options, data = _FLAGS.make(FitCommandOptions, arguments), arguments.data
     files, out = files_of(data), options.out or _default_out(data)
@@ -66,10 +66,7 @@ def fit(arguments: argparse.Namespace) -> int:
         check_output(path, files, "DATA", source=data.name, force=options.force)
     with show_progress() as report:
         report(None, "reading")
-        table = open_table(data, options, options.target)
-        rows = split_rows(table, options, report)
-        print("\n".join(lines(table)), file=sys.stderr)
-        fitted = fit_rows(rows, options, report)
+        fitted = fit_rows(_read(data, options, report), options, report)
     with writing(out) as temporary:
         fitted.model.save(temporary)
     command = shlex.join(["sparsefit", *sys.argv[1:]])
@@ -82,6 +79,18 @@ def fit(arguments: argparse.Namespace) -> int:
         _print(fitted)
     print(f"model in {out}", file=sys.stderr)
     return 0
+
+
+def _read(data: Path, options: FitOptions, report: Report) -> TableRows:
+    """Return the rows, and say what they were read as; the reader and its memory go."""
+    from sparsefit.reading import open_table
+    from sparsefit.reading.describe import lines
+    from sparsefit.tabular import split_rows
+
+    table = open_table(data, options, options.target)
+    rows = split_rows(table, options, report)
+    print("\n".join(lines(table)), file=sys.stderr)
+    return rows
 
 
 def _default_out(data: Path) -> Path:
