@@ -328,6 +328,27 @@ def test_huber_finds_the_function_behind_outliers_that_hide_it_from_least_square
     assert np.square(weighted.predict(X) - truth).mean() < 0.1 * truth.var()
 
 
+def test_rows_of_few_categories_that_come_often_are_all_seen_in_each_fold():
+    level = np.arange(60) % 5
+    X, y = np.eye(5)[level], level.astype(float)
+    assert SparseMLPRegressor((4,), nnz=10, random_state=0).fit(X, y).score(X, y) > 0.9999
+    rng = np.random.default_rng(0)
+    party = rng.integers(0, 3, 500), rng.integers(0, 2, 500)
+    X = np.hstack([np.eye(3)[party[0]], np.eye(2)[party[1]]])
+    chance = np.array([0.1, 0.5, 0.9])[party[0]] - 0.08 * party[1]
+    y = rng.random(500) < chance
+    model = SparseMLPClassifier((4,), nnz=10, random_state=0).fit(X, y)
+    assert np.abs(model.predict_proba(X)[:, 1] - chance).max() < 0.12
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-38, 1e38, 1e300])
+def test_targets_of_any_size_are_fitted(size):
+    X = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    y = 2 * np.maximum(X[:, 0].astype(float), 0) * size
+    found = SparseMLPRegressor((3,), nnz=4, random_state=0).fit(X, y).predict(X)
+    np.testing.assert_allclose(found / size, y / size, atol=1e-4)
+
+
 def test_class_weights_count_as_weights_of_rows_and_find_rare_classes():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 4))
@@ -398,3 +419,6 @@ def test_equal_rows_become_one_of_summed_weight_and_rows_of_none_go():
     rows = sorted(zip(merged[0].tolist(), merged[1].tolist(), merged[2].tolist(), strict=True))
     assert rows == [([0, 1], 1, 4), ([0, 1], 2, 5), ([2, 3], 1, 2)]
     assert merge_rows(X[:2], y[:2], None)[2] is None
+    often = merge_rows(np.repeat(X[:2], 30, axis=0), np.repeat(y[:2], 30, axis=0), None)
+    assert often[0].shape == (20, X.shape[1])
+    assert often[2] is None

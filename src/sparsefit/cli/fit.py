@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sparsefit.tabular import Fitted
     from sparsefit.tabular.rows import TableRows
 
+# Of so many it is printed how many rows are found.
+_FEW_CLASSES = 12
 # Suffixes that the name of a model does without.
 _PACKED = (".gz", ".zst")
 
@@ -121,3 +123,7 @@ def _print(fitted: Fitted) -> None:
     Console(highlight=False).print(table)
     for line in fitted.remarks:
         print(line)
+    found = fitted.facts.get("recall", {})
+    if 0 < len(found) <= _FEW_CLASSES:
+        shown = [f"{label} {'-' if v is None else f'{v:.0%}'}" for label, v in found.items()]
+        print(f"found of the rows of each class: {', '.join(shown)}")

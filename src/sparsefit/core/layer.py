@@ -69,6 +69,11 @@ class Layer:
         """Return the layer with its weights and biases times `scale`."""
         return Layer(self.weight * scale, None if self.bias is None else self.bias * scale)
 
+    def double(self) -> Layer:
+        """Return the layer in double precision."""
+        weight = self.weight.astype(np.float64)
+        return Layer(weight, None if self.bias is None else self.bias.astype(np.float64))
+
     def scaled(self, scale: float) -> Layer:
         """Return the layer with its weights, but not its biases, times `scale`."""
         return Layer(self.weight * scale, self.bias)

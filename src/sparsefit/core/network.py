@@ -15,6 +15,8 @@ from sparsefit.core.layer import Layer
 from sparsefit.core.network_file import NetworkParts, read_network, write_network
 
 _PREDICT_BYTES = 32 * 2**20
+# Factors up to here, and its inverse, keep clear of the ends of single precision.
+_LEAST_SINGLE = 1e-30
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,9 +154,12 @@ class Network:
         >>> network.times(10.0).predict(np.array([[1.0]])).tolist()
         [[20.0]]
         """
-        *others, last = self.layers
-        skip = self.skip and self.skip.times(scale)
-        return replace(self, layers=(*others, last.times(scale)), skip=skip)
+        layers, skip = self.layers, self.skip
+        if not _LEAST_SINGLE < scale < 1 / _LEAST_SINGLE:
+            # In single precision the products, or what units add up, may be no numbers.
+            layers, skip = tuple(layer.double() for layer in layers), skip and skip.double()
+        *others, last = layers
+        return replace(self, layers=(*others, last.times(scale)), skip=skip and skip.times(scale))
 
     def without_output_bias(self) -> tuple[Network, np.ndarray]:
         """Return the network without biases of its outputs, and those, shape (n_outputs,).

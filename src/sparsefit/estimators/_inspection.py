@@ -90,11 +90,13 @@ def shares(model: Predictor, X: np.ndarray, features: list[list[int]], seed: int
     """
     rng, live = np.random.default_rng(seed), set(model.network.live_inputs.tolist())
     whole, found = model.network.predict(X), np.zeros(len(features))
+    # Relative to the largest output, as the squares of huge or tiny ones are no numbers.
+    largest = float(abs(whole).max(initial=0)) or 1.0
     for at, inputs in enumerate(features):
         if not live.isdisjoint(inputs):
             shuffled = X.copy()
             shuffled[:, inputs] = X[rng.permutation(len(X))][:, inputs]
-            change = model.network.predict(shuffled) - whole
+            change = (model.network.predict(shuffled) - whole) / largest
             if model.classes and change.shape[1] > 1:
                 # What is added to the scores of all classes changes nothing.
                 change -= change.mean(axis=1, keepdims=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 _MOST_MERGED = 50_000
+# Rows of few categories come again and again: where each does so often on average, it stays there
+# so often at most, so that each part of the rows has it.
+_OFTEN, _MOST_COPIES = 5, 10
 # An odd number near 2^64 over the golden ratio: products spread over all bits.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -15,7 +18,8 @@ def merge_rows(
     """Make one of equal rows, drop those of weight 0, and bring the rest to an order of its own.
 
     So a fit depends on neither the order of the rows nor on whether one is there twice or counts
-    twice. More than 50000 rows without weights stay as they are, as a copy would take memory.
+    twice. More than 50000 rows without weights stay as they are, as a copy would take memory; of
+    rows that come five times and more on average up to ten copies stay, which share the weight.
 
     Parameters
     ----------
@@ -36,6 +40,7 @@ def merge_rows(
     """
     if weight is None and len(X) > _MOST_MERGED:
         return X, y, None
+    is_plain = weight is None
     weight = np.ones(len(X)) if weight is None else weight
     if (weight == 0).any():
         kept = np.flatnonzero(weight)
@@ -46,6 +51,9 @@ def merge_rows(
     if not (_equal(X, alike) and _equal(y, alike)):  # two rows share a hash: leave all as they are
         first, place = np.argsort(key, kind="stable"), np.zeros(0, dtype=np.int64)
     summed = np.bincount(place, weight) if len(place) else weight[first]
+    if is_plain and len(X) >= _OFTEN * len(first):
+        copies = np.minimum(summed, _MOST_COPIES).astype(np.int64)
+        first, summed = np.repeat(first, copies), np.repeat(summed / copies, copies)
     all_alike = bool((summed == summed[:1]).all())
     return X[first], y[first], None if all_alike else summed
 

@@ -89,8 +89,11 @@ class TargetScale:
         means = (_median if is_robust else _mean)(Y, weight)
         means = means if is_centred else np.zeros_like(means)
         away = Y - means
+        # Relative to the largest, as squares of huge or tiny targets are no numbers.
+        largest = float(abs(away).max()) or 1.0
+        away = away / largest
         spread = _median(abs(away), weight) if is_robust else np.sqrt(_mean(away**2, weight))
-        return cls(means, float(np.sqrt(np.square(spread).mean())) or 1.0)
+        return cls(means, largest * float(np.sqrt(np.square(spread).mean())) or 1.0)
 
     @classmethod
     def of_counts(

@@ -38,6 +38,9 @@ class SearchProfile:
     n_below, ratio, least_below : int
         Budgets below the largest, each so many times smaller, and none below the least, that
         "auto" fits networks of: a search of a large budget may miss a small network. Not tuned.
+    least_start : int
+        Networks of fewer weights are compared beside those of so many, from which they are cut
+        down: few weights alone are rarely the right ones.
     first, growth : int
         Side by side, "auto" compares networks of up to `first` weights, the default budget, and of
         so many times as many as long as the largest are best; so does a fit of more than
@@ -62,6 +65,7 @@ class SearchProfile:
     n_below: int = 2
     ratio: int = 3
     least_below: int = 5
+    least_start: int = 20
     first: int = 100
     growth: int = 2
     in_reach: float = 0.15
@@ -222,8 +226,8 @@ class Search:
 
     def _grown(self, budgets: Sequence[int], first: int) -> Compared:
         """Compare networks of up to `first` weights, and larger ones as long as these are best."""
-        most = max(budgets)
-        nnz, least, found, begin = min(most, first), 0, None, 0.0
+        most = max(*budgets, SEARCH.least_start)
+        nnz, least, found, begin = max(min(most, first), SEARCH.least_start), 0, None, 0.0
         last = SEARCH.compared if self.problem.loss == "squared" else 1.0
         while True:
             end = last if nnz == most else (begin + last) / 2

@@ -66,13 +66,14 @@ def lines(table: Table) -> list[str]:
       sex  left out: --drop
     """
     entries = describe(table)
-    n = len(table.kinds)
+    n, rows = len(table.kinds), table.n_rows
     width = min(max(len(entry["column"]) for entry in entries), 40)
-    found = [f"{table.path}: {table.n_rows} rows, {n} column{'' if n == 1 else 's'}"]
+    plural = ["" if count == 1 else "s" for count in (rows, n)]
+    found = [f"{table.path}: {rows} row{plural[0]}, {n} column{plural[1]}"]
     for entry in entries:
         missing = entry["missing"]
-        plural = "" if missing == 1 else "s"
-        parts = [entry["taken"], f"{missing} cell{plural} missing" if missing else ""]
+        cells = "cell" if missing == 1 else "cells"
+        parts = [entry["taken"], f"{missing} {cells} missing" if missing else ""]
         said = "; ".join(filter(None, [*parts, *entry["remarks"]]))
         found.append(f"  {entry['column']:<{width}}  {said}")
     return found

@@ -187,6 +187,17 @@ def _header(lines: list[str], path: Path, number: int, given: str | None) -> tup
                 f"line below has {wider}; the first line must name the columns, "
                 "and --sep says what is between them"
             )
+        words = [len(line.split()) for line in lines if line.strip()]
+        if words[0] > 1 and len(set(words)) == 1:
+            raise DataError(
+                f"{path}: each line has one column and {words[0]} words; say what is between "
+                "columns with --sep, ' ' or ,"
+            )
+    if len(names) > 2 and sum(map(bool, names)) == 1:
+        raise DataError(
+            f"{path}: line {number}, {lines[0][:60]!r}, names one of {len(names)} columns; the "
+            "first line must name the columns"
+        )
     if below and all(names):
         _check_no_values(names, split(separator, below), path)
     return separator, _of_their_own(names)

@@ -41,7 +41,9 @@ def quoted_path(path: Path) -> str:
 
 def no_text(path: Path) -> DataError:
     """Return an error that a file is none that can be read as text."""
-    return DataError(f"{path} is not a text in UTF-8; name its encoding with --encoding")
+    return DataError(
+        f"{path} is not a text in UTF-8; name its encoding with --encoding, such as latin-1"
+    )
 
 
 def failure(path: Path, error: Exception) -> DataError:

@@ -27,19 +27,25 @@ def baselines(train: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -
         index = np.random.default_rng(seed).choice(len(X), _MOST_ROWS, replace=False)
         X, y = X[index], y[index]
     some = test.X[:_MOST_TESTED], test.y[:_MOST_TESTED]
+    # Some solvers work in single precision, which has no room for every unit.
+    scale = 1.0 if n_classes else float(abs(y).max()) or 1.0
     with limited_threads(1), warnings.catch_warnings():
         # A solver that stops early is a baseline all the same.
         warnings.simplefilter("ignore")
-        models = (_classifiers if n_classes else _regressors)(X, y, nnz, seed)
+        models = (_classifiers if n_classes else _regressors)(X, y / scale, nnz, seed)
         return [
-            ModelScore(name, _measures(model.fit(X, y), *some, n_classes), _size(model))
+            ModelScore(
+                name, _measures(model.fit(X, y / scale), *some, n_classes, scale), _size(model)
+            )
             for name, model in models
         ]
 
 
-def _measures(model: Any, X: np.ndarray, y: np.ndarray, n_classes: int) -> dict[str, float | None]:
+def _measures(
+    model: Any, X: np.ndarray, y: np.ndarray, n_classes: int, scale: float
+) -> dict[str, float | None]:
     if not n_classes:
-        return of_numbers(y, model.predict(X))
+        return of_numbers(y, scale * model.predict(X).astype(np.float64))
     # A class that no row to fit has gets no probability.
     probabilities = np.zeros((len(X), n_classes))
     probabilities[:, model.classes_.astype(np.int64)] = model.predict_proba(X)
