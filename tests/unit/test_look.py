@@ -64,6 +64,12 @@ def test_a_comma_that_may_be_either_is_settled_by_the_file_or_by_an_option(tmp_p
     np.testing.assert_array_equal(rows_of(open_table(path)), [[5.029, 1.029, 2000], [1.1, 2, 3000]])
 
 
+def test_marks_that_are_given_must_be_those_of_the_numbers(tmp_path):
+    path = written(tmp_path, {"x": ["1,5", "2,25"], "y": ["1", "2"]})
+    with pytest.raises(DataError, match=r"column 'x' has the text '1,5' where numbers are needed"):
+        open_table(path, ReadOptions(decimal="."))
+
+
 def test_what_is_no_number_stays_a_category(tmp_path):
     columns = {
         "plain": ["red", "blue"], "code": ["A4", "B5"], "units": ["5 kg", "300 g"],
@@ -219,6 +225,7 @@ def test_lines_say_what_was_read(tmp_path):
         ({"dates": ("prize",)}, "--dates 'prize'.*did you mean 'price'"),
         ({"numbers": ("kind",)}, "column 'kind' has the text 'a' where numbers are needed"),
         ({"categories": ("x y",)}, "--categories 'x y'"),
+        ({"numbers": ("price",), "id": ("price",)}, "--id 'price': it is among --numbers, too"),
     ],
 )
 def test_columns_that_are_asked_for_must_be_there_and_fit(tmp_path, options, message):

@@ -188,7 +188,7 @@ def test_weights_are_where_the_architecture_has_them(bias, skip):
     assert (stack.sizes <= 20).all()
     _, _, direct = shape.split(stack.support)
     assert skip or not direct[:, :, :3].any()
-    for _, small in shrink(stack, objective, [12, 5, 1], lambda: False):
+    for _, small in shrink(stack, objective, [12, 5, 1]):
         assert not (small.support & ~small.shape.allowed).any()
 
 
@@ -201,7 +201,7 @@ def test_rows_that_a_network_does_not_see_do_not_change_it():
     for one in (objective, changed):
         start = trained_start(one, SHAPE, 20, seed=0, is_over=lambda share: False)
         linear = refit(linear_start(one, replace(SHAPE, units=1), 6), one, 5)
-        stacks.append([*shrink(start, one, [10, 6, 3], lambda: False), (0, linear)])
+        stacks.append([*shrink(start, one, [10, 6, 3]), (0, linear)])
     for (_, mine), (_, its) in zip(*stacks, strict=True):
         # Rounding may differ, as what the others need settles how sums are laid out.
         torch.testing.assert_close(mine.weights[2], its.weights[2], rtol=0.05, atol=0.05)
@@ -209,11 +209,8 @@ def test_rows_that_a_network_does_not_see_do_not_change_it():
 
 
 def test_a_stack_without_time_is_thinned_to_size_all_the_same():
-    objective = objective_of()
-    stack = trained_start(objective, SHAPE, 9, seed=0, is_over=lambda share: True)
+    stack = trained_start(objective_of(), SHAPE, 9, seed=0, is_over=lambda share: True)
     assert (stack.sizes <= 9).all()
-    found = list(shrink(stack, objective, [6, 4, 2], lambda: True))
-    assert [size for size, _ in found] == [6]
 
 
 @pytest.mark.parametrize("nnz", [1, 2, 3, 7, 100, 500])

@@ -103,8 +103,10 @@ def _default_out(data: Path) -> Path:
 
 
 def _shown(value: float) -> str:
-    """Return three decimals of what is about 1, and three digits of what is larger."""
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+    """Return three decimals of what is about 1, and whole numbers of what is larger."""
+    if 1e-3 <= abs(value) < 100 or value == 0:
+        return f"{value:.3f}"
+    return f"{value:.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _print(fitted: Fitted) -> None:

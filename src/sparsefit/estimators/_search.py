@@ -233,7 +233,8 @@ class Search:
             end = last if nnz == most else (begin + last) / 2
             among = sorted({*falling_sizes(nnz), *budgets}, reverse=True)
             sizes = [size for size in among if least < size <= nnz]
-            now = self._comparison.of(sizes, self.problem, self.setting.part(begin, end).progress)
+            progress = self.setting.part(begin, end).progress
+            now = self._comparison.of(sizes, max(budgets), self.problem, progress)
             if found is None:
                 now = now._replace(candidates=self._with_constant(now.candidates))
             found = now if found is None else found.joined(now)

@@ -140,14 +140,17 @@ class Comparison:
         return is_small and self.setting.layers == 1 and self.setting.device == "cpu"
 
     def of(
-        self, sizes: Sequence[int], whole: Problem, progress: Callable[[float, str], None]
-    ) -> Compared:
+        self, sizes: Sequence[int], most: int, whole: Problem,
+        progress: Callable[[float, str], None],
+    ) -> Compared:  # fmt: skip
         """Train networks of all sizes and compare them on the rows that are held out.
 
         Parameters
         ----------
         sizes : sequence of int
             Falling.
+        most : int
+            There is a network of at most so many weights, whatever the time.
         whole : Problem
             All rows, on which a network that is chosen is refitted.
         progress : callable
@@ -161,10 +164,12 @@ class Comparison:
             wide = start.repeat_interleave(len(self.alphas))
             effort = PATH if budget else LINEAR
             begin, end = (STACKED.start, STACKED.trained) if budget else (STACKED.trained, 1.0)
-            for size, stack in shrink(wide, ridged, sizes, self.is_over, effort):
+            for size, stack in shrink(wide, ridged, sizes, effort):
                 found.add(budget, size, stack)
                 begin += (end - begin) * size / sum(sizes[sizes.index(size) :])
                 progress(begin, self._text(size))
+                if size <= most and self.is_over():
+                    break
         best = found.best()
         if best.budget and best.size == sizes[0] <= PATH.binding and not self.is_over():
             stack = found.stacks[best[:2]]

@@ -71,8 +71,11 @@ def open_table(path: Path, options: ReadOptions | None = None, target: str | Non
 
 def look_at(source: Source, options: ReadOptions, target: str | None = None) -> Table:
     """Learn what the columns of a source are; see `open_table`."""
+    given: dict[str, str] = {}
     for column, option in options.named(list(source.columns)):
         check_column(source, column, option)
+        if given.setdefault(column, option) != option:
+            raise DataError(f"{option} {column!r}: it is among {given[column]}, too")
     if target is not None:
         check_column(source, target, "--target")
     found = _Look(source, options, target)
@@ -261,6 +264,11 @@ class _Look:
             is_open = self.asked.get(name) in (None, "number") and self.read[name].kind == "VARCHAR"
             if is_open and seen.n_texts:
                 found[name] = number_forms(seen.levels, options.decimal, options.thousands)
+            if name in found and not found[name] and number_forms(seen.levels):
+                # What the options say is not how these numbers are written.
+                marks = Written(decimal=options.decimal or ".", thousands=options.thousands or "")
+                column = Column(name=name, written=marks)
+                raise self._error(cells.not_of_its_kind(column, seen.example))
         settled = {
             forms[0].decimal
             for name, forms in found.items()

@@ -185,7 +185,7 @@ def files_of(path: Path) -> list[Path]:
     elif not path.exists() and glob.has_magic(str(path)):
         found = sorted(file for file in map(Path, glob.glob(str(path))) if file.is_file())  # noqa: PTH207
     if not found:
-        raise DataError(f"{path} has no files")
+        raise DataError(f"there is no file {path}" if not path.is_dir() else f"{path} has no files")
     for file in found:
         check_file(file)
     return found

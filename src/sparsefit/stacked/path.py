@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sparsefit.stacked.descent import contract, refit
 from sparsefit.stacked.growth import exchange
@@ -26,9 +26,8 @@ def falling_sizes(nnz: int) -> list[int]:
 
 
 def shrink(
-    stack: Stack, objective: StackObjective, sizes: Sequence[int], is_over: Callable[[], bool],
-    effort: PathProfile = PATH,
-) -> Iterator[tuple[int, Stack]]:  # fmt: skip
+    stack: Stack, objective: StackObjective, sizes: Sequence[int], effort: PathProfile = PATH
+) -> Iterator[tuple[int, Stack]]:
     """Drop weights by the surgeon and refit the others, size by size.
 
     Parameters
@@ -37,8 +36,6 @@ def shrink(
     objective : StackObjective
     sizes : sequence of int
         Falling.
-    is_over : callable
-        Whether to stop; asked after each size.
     effort : PathProfile, optional
 
     Yields
@@ -53,5 +50,3 @@ def shrink(
         if size <= effort.exchanged:
             stack = exchange(stack, objective, size)
         yield size, stack
-        if is_over():
-            return

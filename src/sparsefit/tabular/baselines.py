@@ -33,12 +33,12 @@ def baselines(train: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -
         # A solver that stops early is a baseline all the same.
         warnings.simplefilter("ignore")
         models = (_classifiers if n_classes else _regressors)(X, y / scale, nnz, seed)
-        return [
-            ModelScore(
-                name, _measures(model.fit(X, y / scale), *some, n_classes, scale), _size(model)
-            )
-            for name, model in models
-        ]
+        found = []
+        for name, model in models:
+            model.fit(X, y / scale)
+            measures = _measures(model, *some, n_classes, scale)
+            found.append(ModelScore(name, measures, _size(model)))
+        return found
 
 
 def _measures(
@@ -65,7 +65,10 @@ def _regressors(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tuple
     return [
         ("constant", DummyRegressor()),
         ("ridge", RidgeCV(_GRID)),
-        (f"l1, at most {nnz} weights", Lasso(float(alphas[few][-1]), tol=_TOL)),
+        (
+            _l1_name(nnz),
+            Lasso(float(alphas[few][-1]), tol=_TOL),
+        ),
         ("dense MLP", TransformedTargetRegressor(dense, transformer=StandardScaler())),
     ]
 
@@ -80,9 +83,13 @@ def _classifiers(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tupl
     return [
         ("constant", DummyClassifier()),
         ("logistic", LogisticRegression(max_iter=1000)),
-        (f"l1, at most {nnz} weights", _l1_classifier(X, y, nnz)),
+        (_l1_name(nnz), _l1_classifier(X, y, nnz)),
         ("dense MLP", MLPClassifier(early_stopping=stops, random_state=seed, max_iter=500)),
     ]
+
+
+def _l1_name(nnz: int) -> str:
+    return f"l1, at most {nnz} weight{'' if nnz == 1 else 's'}"
 
 
 def _l1_classifier(X: np.ndarray, y: np.ndarray, nnz: int) -> Any:
