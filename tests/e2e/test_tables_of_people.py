@@ -21,7 +21,7 @@ FIT = ["--target", "y", "--nnz", "6", "--hidden", "3", "--format", "json"]
 def numbers(n=150, seed=0):
     rng = np.random.default_rng(seed)
     a, b = rng.uniform(0, 5000, n).round(2), rng.uniform(0, 100, n).round(1)
-    y = (a / 1000 + np.maximum(b - 50, 0) / 10 + rng.normal(size=n) / 100).round(4)
+    y = (a / 1000 + np.maximum(b - 50, 0) / 10 + rng.normal(size=n) / 4).round(4)
     return pd.DataFrame({"a": a, "b": b, "y": y})
 
 
@@ -55,7 +55,7 @@ def test_numbers_as_people_write_them_give_the_scores_of_plain_numbers(command, 
     frame = numbers()
     frame.to_csv("plain.csv", index=False)
     expected = fit(command, "plain.csv")["scores"]
-    assert expected[0]["score"] > 0.99
+    assert expected[0]["score"] > 0.95
     texts = FORMS[form](frame)
     texts.to_csv("t.csv", index=False, sep=";")
     texts.to_csv("t.csv.gz", index=False)

@@ -147,6 +147,7 @@ def test_what_only_names_rows_is_left_out_and_can_be_asked_for(tmp_path):
         "customer_id": [str(7000 + 3 * (i * 7 % n)) for i in range(n)],
         "year": [str(1 + i) for i in range(n)], "rank": [str(1 + i * 7 % n) for i in range(n)],
         "size": [str(100 + i) for i in range(n)], "kind": ["a", "b"] * (n // 2),
+        "index": [f"{100 + 2.5 * i}" for i in range(n)],
     }  # fmt: skip
     path = written(tmp_path, columns)
     table = open_table(path)

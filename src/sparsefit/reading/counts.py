@@ -108,9 +108,13 @@ def points_among(source: Source, name: str) -> list[str]:
 
 
 class Ends(NamedTuple):
-    """Of a column of numbers: how many differ, to a few percent, the first and the last."""
+    """Of a column of numbers: how many differ, to a few percent, the first and the last.
+
+    `are_whole` says whether all are whole numbers.
+    """
 
     n_different: int
+    are_whole: bool
     first: float
     last: float
 
@@ -120,9 +124,12 @@ def ends(source: Source, names: Sequence[str]) -> dict[str, Ends]:
     wanted = []
     for name in names:
         number = cells.number_of(source.columns[name])
-        wanted += [f"approx_count_distinct({number})", f"first({number})", f"last({number})"]
+        wanted += [
+            f"approx_count_distinct({number})", f"bool_and({number} = floor({number}))",
+            f"first({number})", f"last({number})",
+        ]  # fmt: skip
     found = source.row(wanted) if names else ()
-    return {name: Ends(*found[3 * at : 3 * at + 3]) for at, name in enumerate(names)}
+    return {name: Ends(*found[4 * at : 4 * at + 4]) for at, name in enumerate(names)}
 
 
 def n_of_form(source: Source, name: str, written: Written) -> int:

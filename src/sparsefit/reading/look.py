@@ -359,7 +359,7 @@ class _Look:
                 may_be.append(name)
         return {
             name for name, found in ends(self.source, may_be).items()
-            if found.n_different >= _NEARLY_ALL * self.n_rows
+            if found.are_whole and found.n_different >= _NEARLY_ALL * self.n_rows
             and (_IS_NAME.fullmatch(name)
                  or (found.first, found.last) == (self.counts[name].least, self.counts[name].most))
         }  # fmt: skip
