@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from sparsefit.core.errors import DataError
-from sparsefit.reading import ReadOptions, open_table
+from sparsefit.reading import ReadOptions, open_source, open_table
 from sparsefit.reading.describe import describe, lines
+from sparsefit.reading.table import blocks_of
 from tests.unit.test_reading import levels_of, rows_of
 
 
@@ -73,7 +74,7 @@ def test_marks_that_are_given_must_be_those_of_the_numbers(tmp_path):
 def test_what_is_no_number_stays_a_category(tmp_path):
     columns = {
         "plain": ["red", "blue"], "code": ["A4", "B5"], "units": ["5 kg", "300 g"],
-        "span": ["10-20", "20-30"], "time": ["10:30", "11:15"], "place": ["1st", "2nd"],
+        "span": ["10-20", "20-30"], "score": ["2:1", "10:0"], "place": ["1st", "2nd"],
         "code2": ["136", "136A"], "ip": ["1.2.3.4", "1.2.3.5"],
     }  # fmt: skip
     table = open_table(written(tmp_path, columns))
@@ -124,6 +125,24 @@ def test_dates_of_parquet_and_of_texts_agree(tmp_path):
     np.testing.assert_array_equal(found[:, :5], rows_of(text))
     np.testing.assert_array_equal(found[:, 5:], rows_of(text))
     assert found[0, 4] == 6.5
+
+
+def test_times_of_day_are_hours_in_every_file(tmp_path):
+    times = ["6:30", "18:00", None]
+    text = open_table(written(tmp_path, {"at": times}))
+    assert [column.name for column in text.inputs(["at"])] == ["at.hour"]
+    np.testing.assert_array_equal(rows_of(text), [[6.5], [18], [np.nan]])
+    path = tmp_path / "t.parquet"
+    clock = pd.Series(pd.to_datetime(times, format="%H:%M").time, dtype=object)
+    pd.DataFrame({"at": clock}).to_parquet(path)
+    np.testing.assert_array_equal(rows_of(open_table(path)), rows_of(text))
+
+
+def test_a_date_as_programs_write_it_is_read_beside_any_other_form(tmp_path):
+    table = open_table(written(tmp_path, {"on": ["31.01.2020", "15.02.2020"]}))
+    other = written(tmp_path, {"on": ["2020-01-31", "2020-02-15"]})
+    found = np.concatenate(list(blocks_of(open_source(other), table.inputs(["on"]))))
+    np.testing.assert_array_equal(found, rows_of(open_table(other)))
 
 
 def test_dates_that_may_be_read_in_two_ways_stop_with_the_option(tmp_path):

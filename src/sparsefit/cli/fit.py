@@ -115,8 +115,8 @@ def _print(fitted: Fitted) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(f"on {fitted.n_test} test rows")
-    for name in (*fitted.measures.values(), "numbers in it"):
+    table.add_column(f"on {fitted.n_test} test rows", no_wrap=True)
+    for name in (*fitted.measures.values(), "numbers"):
         table.add_column(name, justify="right")
     for score in fitted.scores:
         values = [score.measures[key] for key in fitted.measures]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sparsefit.core.errors import DataError
 from sparsefit.predictor import Column, Written
-from sparsefit.reading.formats import pattern
+from sparsefit.reading.formats import CLOCK, ISO, pattern
 from sparsefit.reading.source import Cell, Source
 from sparsefit.reading.words import quoted_text
 
@@ -15,7 +15,7 @@ from sparsefit.reading.words import quoted_text
 _MOST_SHOWN = 60
 _NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)")
 _TEXT = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM\(.*\)", re.DOTALL)
-_DATE = re.compile(r"DATE|TIMESTAMP.*")
+_DATE = re.compile(r"DATE|TIME|TIMESTAMP.*")
 # A whole number with a point.
 _WHOLE = r"^([+-]?\d+)\.0*$"
 _PLAIN = Written()
@@ -50,12 +50,12 @@ def is_text(kind: str) -> bool:
 
 
 def is_date(kind: str) -> bool:
-    """Whether a column of this type of DuckDB holds dates.
+    """Whether a column of this type of DuckDB holds dates, or times of day.
 
     Examples
     --------
     >>> [is_date(kind) for kind in ("DATE", "TIMESTAMP WITH TIME ZONE", "TIME")]
-    [True, True, False]
+    [True, True, True]
     """
     return _DATE.fullmatch(kind) is not None
 
@@ -99,12 +99,18 @@ def number_of(cell: Cell, written: Written = _PLAIN) -> str:
 
 def moment_of(cell: Cell, written: Written) -> str:
     """Return what gives the date and time of a cell, NULL where it is none."""
+    if cell.kind == "TIME":
+        return f"(DATE '1970-01-01' + {cell.name})"
     if is_date(cell.kind):
         return f"CAST({cell.name} AS TIMESTAMP)"
     text = f"trim(CAST({cell.name} AS VARCHAR))"
-    if written.date in ("", "ISO"):  # a file that has dates as such needs no form
-        return f"TRY_CAST({text} AS TIMESTAMP)"
-    return f"TRY_STRPTIME({text}, {quoted_text(written.date)})"
+    if written.date == CLOCK:
+        return f"TRY_CAST('1970-01-01 ' || {text} AS TIMESTAMP)"
+    # What is written as by programs needs no form, and can be taken for no other.
+    plain = f"TRY_CAST({text} AS TIMESTAMP)"
+    if written.date in ("", ISO):
+        return plain
+    return f"coalesce(TRY_STRPTIME({text}, {quoted_text(written.date)}), {plain})"
 
 
 def value_of(source: Source, column: Column) -> str:

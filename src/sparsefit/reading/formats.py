@@ -18,6 +18,9 @@ _AFTER = re.compile(r"[^\d+\-.,/:()'_]{0,20}")
 _SIGNS, _MINUS = "+-", "\N{MINUS SIGN}"
 _CODE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9-]+")
 _THOUSANDS = (",", ".", " ", "'", "_")
+# Forms that are no letters of strptime: as programs write dates, and times of day.
+ISO, CLOCK = "ISO", "CLOCK"
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 _ISO = re.compile(
     r"\d{4}([-/])\d{1,2}\1\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
     r"( ?(Z|[+-]\d{2}(:?\d{2})?))?"
@@ -185,10 +188,14 @@ def date_forms(texts: Sequence[str]) -> list[str]:
     --------
     >>> date_forms(["31/01/2020"]), date_forms(["01/02/2020"]), date_forms(["2020-01-31T10:00Z"])
     (['%d/%m/%Y'], ['%d/%m/%Y', '%m/%d/%Y'], ['ISO'])
+    >>> date_forms(["9:30", "17:45"])
+    ['CLOCK']
     """
     plain = [text.strip() for text in texts]
     if all(_ISO.fullmatch(text) for text in plain):
-        return ["ISO"] if plain else []
+        return [ISO] if plain else []
+    if all(_CLOCK.fullmatch(text) for text in plain):
+        return [CLOCK]
     forms = [day + time for day in _DAYS for time in _TIMES]
     found = [form for form in (*forms, *_MONTHS) if _is_date(plain[0], form)]
     return [form for form in found if all(_is_date(text, form) for text in plain)][:2]

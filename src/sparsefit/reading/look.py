@@ -22,7 +22,15 @@ from sparsefit.reading.counts import (
     points_among,
     texts,
 )
-from sparsefit.reading.formats import are_codes, date_forms, is_plain, number_forms, value_of_text
+from sparsefit.reading.formats import (
+    CLOCK,
+    ISO,
+    are_codes,
+    date_forms,
+    is_plain,
+    number_forms,
+    value_of_text,
+)
 from sparsefit.reading.options import ReadOptions
 from sparsefit.reading.source import Cell, Source, open_source
 from sparsefit.reading.table import Kind, Table, check_column
@@ -220,16 +228,18 @@ class _Look:
         return Kind(word="category", columns=(column,) if found.levels else (), remarks=remarks)
 
     def _date(self, name: str, form: Written) -> Kind:
+        is_clock = form.date == CLOCK or self.read[name].kind == "TIME"
         parts = tuple(
             Column(name=f"{name}.{part}", levels=levels, part=part, source=name, written=form)
             for part, levels in PARTS.items()
+            if part == "hour" or not is_clock
         )
         for column in parts:
             if column.name in self.source.columns:
                 raise self._error(
                     f"column {column.name!r} has the name of a part of the date {name!r}; rename it"
                 )
-        remarks = (f"form {form.date}",) if form.date not in ("", "ISO") else ()
+        remarks = (f"form {form.date}",) if form.date not in ("", ISO, CLOCK) else ()
         return Kind(word="date", columns=parts, remarks=remarks)
 
     def _date_form(self, name: str) -> Written:
@@ -239,7 +249,7 @@ class _Look:
         found = self.texts[name]
         given = self.options.date_formats(list(self.source.columns))[name]
         forms = [given] if given else date_forms(found.levels)
-        form = Written(date=forms[0] if forms else "ISO")
+        form = Written(date=forms[0] if forms else ISO)
         if n_of_form(self.source, name, form) < found.n_known:
             example = next(iter(found.levels), "")
             raise self._error(
