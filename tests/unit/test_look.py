@@ -8,6 +8,8 @@ from sparsefit.core.errors import DataError
 from sparsefit.reading import ReadOptions, open_source, open_table
 from sparsefit.reading.describe import describe, lines
 from sparsefit.reading.table import blocks_of
+from sparsefit.tabular import split_rows
+from sparsefit.tabular.options import FitOptions
 from tests.unit.test_reading import levels_of, rows_of
 
 
@@ -190,6 +192,30 @@ def test_constants_copies_and_empty_columns_are_said(tmp_path):
     assert table.kinds["none"].left_out == "empty"
     assert table.kinds["copy"].left_out == "a copy of the target"
     assert [column.name for column in table.inputs(table.names)] == ["c", "y"]
+
+
+def test_columns_without_a_value_are_empty_whatever_their_type(tmp_path):
+    path = tmp_path / "t.parquet"
+    nothing = {name: pd.Series([text] * 3, dtype=object) for name, text in
+               {"null": None, "blank": "", "marker": "NA"}.items()}  # fmt: skip
+    pd.DataFrame({**nothing, "float": [np.nan] * 3, "y": [1.0, 2, 3]}).to_parquet(path)
+    table = open_table(path, target="y")
+    found = {name: (kind.left_out, kind.n_missing, kind.remarks)
+             for name, kind in table.kinds.items()}  # fmt: skip
+    assert found.pop("y") == ("", 0, ())
+    assert set(found.values()) == {("empty", 3, ())}
+    with pytest.raises(DataError, match="target 'null' is missing in every row"):
+        split_rows(open_table(path, target="null"), FitOptions(target="null"), lambda *_: None)
+
+
+def test_long_numbers_are_pointed_at_and_can_be_told_apart(tmp_path):
+    long = [10**17 + i % 3 for i in range(6)]
+    pd.DataFrame({"key": long}).to_parquet(tmp_path / "t.parquet")
+    for path in (tmp_path / "t.parquet", written(tmp_path, {"key": list(map(str, long))})):
+        [remark] = open_table(path).kinds["key"].remarks
+        assert remark.startswith("beyond 2^53, where numbers are rounded")
+        levels = levels_of(open_table(path, ReadOptions(categories=("key",))))["key"]
+        assert levels == tuple(str(value) for value in long[:3])
 
 
 def test_markers_of_what_is_missing_can_be_levels(tmp_path):

@@ -44,6 +44,9 @@ _IS_NAME = re.compile(
 _IS_TIME = re.compile(r"(?i:t|.*(time|day|week|month|year|date|trend|period).*)")
 # Currencies of countries with a decimal point.
 _POINTED = ("$", "US$", "\N{POUND SIGN}", "USD", "GBP")
+_MOST_EXACT = 2.0**53
+# The type of a column of a file that has no values, as DuckDB calls it.
+_NOTHING = '"NULL"'
 _USE = "--numbers or --categories to use it"
 
 
@@ -92,7 +95,7 @@ def look_at(source: Source, options: ReadOptions, target: str | None = None) -> 
     kinds = found.kinds()
     plain = [
         name for name, kind in kinds.items()
-        if kind.word == "number" and kind.columns[0].written == Written()
+        if kind.word == "number" and kind.columns and kind.columns[0].written == Written()
     ]  # fmt: skip
     return Table(source.with_numbers(plain), kinds, found.n_rows)
 
@@ -127,7 +130,11 @@ class _Look:
 
     def __post_init__(self) -> None:
         left_out = {*self.options.drop, *self.options.id} - {self.target}
-        self.read = {n: cell for n, cell in self.source.columns.items() if n not in left_out}
+        self.read = {
+            name: cell
+            for name, cell in self.source.columns.items()
+            if name not in left_out and cell.kind != _NOTHING
+        }
         for name, cell in self.read.items():
             self._check_type(name, cell)
         self.n_rows, self.counts = counts(self.source, self.read)
@@ -159,8 +166,10 @@ class _Look:
                 kind = self._kind(name)
                 n_missing = self.n_rows - self._n_known(name)
                 found[name] = self._judged(name, replace(kind, n_missing=n_missing))
-            else:
+            elif name in (*self.options.drop, *self.options.id):
                 found[name] = Kind(left_out="--drop" if name in self.options.drop else "--id")
+            else:
+                found[name] = Kind(left_out="empty", n_missing=self.n_rows)
         return found
 
     def _n_known(self, name: str) -> int:
@@ -168,6 +177,8 @@ class _Look:
 
     def _kind(self, name: str) -> Kind:
         cell, asked, found = self.read[name], self.asked.get(name), self.texts.get(name)
+        if not self._n_known(name):
+            return Kind(word="category" if found else "number")
         if asked == "date" or (cells.is_date(cell.kind) and asked != "category"):
             return self._date(name, self._date_form(name))
         if found is None or (asked == "number" and not found.n_texts):
@@ -204,10 +215,13 @@ class _Look:
 
     def _number(self, name: str, found: Form | None = None) -> Kind:
         remarks: tuple[str, ...] = ()
+        ends_of = self.counts[name].least or 0.0, self.counts[name].most or 0.0
         if found is not None:
             number = value_of_text(found.example, found.written)
             remarks = (f"{found.example!r} is {number:.15g}",) if number is not None else ()
-        elif self.counts[name].n_known and self.counts[name].least == self.counts[name].most:
+        elif max(abs(end) for end in ends_of) > _MOST_EXACT and self.read[name].kind != "DOUBLE":
+            remarks = ("beyond 2^53, where numbers are rounded; --categories to tell them apart",)
+        elif ends_of[0] == ends_of[1]:
             # Its one input is 0 in all rows, so that no weight can come of it.
             remarks = ("one value in all rows, which cannot matter",)
         return Kind(
