@@ -363,7 +363,7 @@ class _Look:
     @cached_property
     def _copies(self) -> set[str]:
         """Columns that are as the target is, of those whose counts and ends are."""
-        if self.target is None:
+        if self.target not in self.counts:
             return set()
         goal = self.counts[self.target]
         alike = [name for name, count in self.counts.items() if count == goal]
