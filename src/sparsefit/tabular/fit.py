@@ -30,6 +30,8 @@ from sparsefit.tabular.scores import (
 
 # A page draws at most so many points of predictions.
 _MOST_POINTS = 2000
+# Of so many columns the names are printed.
+_MOST_NAMED = 20
 # A target of so few whole numbers may be one of classes.
 _FEW_VALUES = 10
 
@@ -146,7 +148,10 @@ def _kind(rows: TableRows, options: FitOptions) -> Callable[..., Any]:
 
 def _remarks(model: Predictor, rows: TableRows) -> list[str]:
     used = dict.fromkeys(model.columns[at].read_from for at in model.live_columns)
-    found = [f"{len(rows.train.y)} rows fitted; columns used: {', '.join(used) or 'none'}"]
+    shown = list(used)[:_MOST_NAMED]
+    if len(used) > _MOST_NAMED:
+        shown.append(f"and {len(used) - _MOST_NAMED} more")
+    found = [f"{len(rows.train.y)} rows fitted; columns used: {', '.join(shown) or 'none'}"]
     if not used:
         found.append("nothing beats a constant: no column says anything of the target")
     if rows.n_without_target:
@@ -154,8 +159,8 @@ def _remarks(model: Predictor, rows: TableRows) -> list[str]:
     values = np.unique(rows.train.y)
     is_whole = bool((values == np.round(values)).all())
     if not rows.classes and len(values) <= _FEW_VALUES and is_whole:
-        shown = ", ".join(f"{value:g}" for value in values)
-        found.append(f"the target is one of {shown}: --classes takes these as classes")
+        listed = ", ".join(f"{value:g}" for value in values)
+        found.append(f"the target is one of {listed}: --classes takes these as classes")
     alone = (
         [rows.classes[at] for at in np.flatnonzero(np.bincount(rows.train.y.astype(np.int64)) == 1)]
         if rows.classes

@@ -12,6 +12,8 @@ OF_CLASSES = {
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auc": "AUC",
     "log_loss": "log loss",
 }  # fmt: skip
+# Of more columns than these, each is shuffled once.
+_MANY_COLUMNS = 50
 
 
 class ModelScore(NamedTuple):
@@ -113,6 +115,7 @@ def shares_of_column(model: Any, X: np.ndarray, y: np.ndarray, groups: dict[str,
     groups : dict of str to slice
         The inputs of each column, which are shuffled together.
     seed, repeats : int
+        Of more than 50 columns each is shuffled once.
 
     Returns
     -------
@@ -120,11 +123,12 @@ def shares_of_column(model: Any, X: np.ndarray, y: np.ndarray, groups: dict[str,
         Each with ``name`` and ``loss``, the mean over the repeats.
     """
     rng, whole, found = np.random.default_rng(seed), model.score(X, y), []
+    shuffled = X.copy()
     for name, part in groups.items():
         falls = []
-        for _ in range(repeats):
-            shuffled = X.copy()
-            shuffled[:, part] = X[rng.permutation(len(X))][:, part]
+        for _ in range(repeats if len(groups) <= _MANY_COLUMNS else 1):
+            shuffled[:, part] = X[rng.permutation(len(X)), part]
             falls.append(whole - model.score(shuffled, y))
+        shuffled[:, part] = X[:, part]
         found.append({"name": name, "loss": float(np.mean(falls))})
     return sorted(found, key=lambda entry: -entry["loss"])
