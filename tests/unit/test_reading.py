@@ -157,6 +157,7 @@ def test_a_text_far_down_a_column_of_numbers_is_an_error_and_not_a_category(tmp_
         ("a\n1\n\n3\n", ["a"], [[1], [np.nan], [3]]),
         ("a,b\r\n1,2\n3,4\r\n", ["a", "b"], [[1, 2], [3, 4]]),
         ("a,b\r1,2\r", ["a", "b"], [[1, 2]]),
+        ("sep=|\na,x|b\n1|2\n", ["a,x", "b"], [[1, 2]]),
         ('"a, first";b\n1;2\n', ["a, first", "b"], [[1, 2]]),
         ('a,b\r\n"x\ny",2\r\nz,2\r\n', ["a", "b"], [[0, 2], [1, 2]]),
         (' a , b \n 1 , 2\n', ["a", "b"], [[1, 2]]),

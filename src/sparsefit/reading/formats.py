@@ -14,7 +14,8 @@ _CURRENCY = "$€£¥₹"
 _CORE = re.compile(r"[.,]?\d(?:[\d.,' _]*\d)?[.,]?(?:[eE][+-]?\d+)?")
 _CODES = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD INR JPY KRW MXN NOK PLN RUB SEK SGD TRY USD ZAR"
 _BEFORE = re.compile(rf"[A-Z]{{0,2}}[{_CURRENCY}]|{_CODES.replace(' ', '|')}|")
-_AFTER = re.compile(r"[^\d+\-.,/:()'_]{0,20}")
+# Such as %, kg, km/h or m2.
+_AFTER = re.compile(r"[^\d+\-.,:()'_]{0,20}([A-Za-z][23])?")
 _SIGNS, _MINUS = "+-", "\N{MINUS SIGN}"
 _CODE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9-]+")
 _THOUSANDS = (",", ".", " ", "'", "_")

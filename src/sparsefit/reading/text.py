@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import duckdb
 
 PACKED = (".gz", ".zst")
+# What spreadsheets write above a table.
+_SAID = re.compile(r"sep=(.)")
 _SEPARATORS = (",", ";", "\t", "|")
 # Lines at the top among which the names of the columns are looked for.
 _HEAD_LINES = 50
@@ -107,7 +109,10 @@ def read_layout(
     where = quoted_path(copy.path if copy else path)
     lines = _head(path, where, connection)
     n_blank = len(list(itertools.takewhile(lambda line: not line.strip(), lines)))
-    separator, names = _header(lines[n_blank:], path, n_blank + 1, options.separator)
+    said = _SAID.fullmatch(lines[n_blank].strip())
+    n_blank += said is not None
+    given = options.separator or (said and said[1])
+    separator, names = _header(lines[n_blank:], path, n_blank + 1, given)
     return TextLayout(where, separator, names, n_blank, missing, copy)
 
 
