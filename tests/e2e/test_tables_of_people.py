@@ -219,6 +219,15 @@ def test_the_header_in_c_has_as_many_numbers_as_the_table_says(command):
     assert f"A network of {stored} nonzero numbers" in Path("t.h").read_text()
 
 
+def test_a_time_of_day_can_be_fitted(command):
+    hours = np.arange(60) % 24
+    table = pd.DataFrame({"x": hours, "y": [f"{hour:02d}:30" for hour in hours]})
+    table.to_csv("t.csv", index=False)
+    found = fit(command, "t.csv")
+    assert found["scores"][0]["score"] > 0.99
+    assert max(found["truth"]) <= 23.5
+
+
 def test_a_folder_is_fitted_and_predicted_as_one_file(command):
     frame = numbers()
     Path("parts").mkdir()

@@ -210,6 +210,10 @@ def test_one_value_has_one_form_in_all_files(tmp_path):
     # Whole numbers for what was learned as texts.
     pd.DataFrame({"code": [1.0, 2.0]}).to_parquet(frame)
     np.testing.assert_array_equal(rows_as(frame, code=("1", "a")), [[0], [np.nan]])
+    # What is no number has no level.
+    duckdb.sql("SELECT unnest([1.0, 'nan'::DOUBLE, 2.0]) AS code").write_parquet(str(frame))
+    table = open_table(frame, ReadOptions(categories=("code",)))
+    assert levels_of(table) == {"code": ("1", "2")}
     # Levels of a model that took texts as they were.
     np.testing.assert_array_equal(rows_as(text, flag=("False", "True")), [[1], [0], [1]])
 

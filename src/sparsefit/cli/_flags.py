@@ -122,6 +122,15 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="run id, the start of one, or a row's file")
 
 
+def add_table(parser: argparse.ArgumentParser, what: str = "a table") -> None:
+    """Add the argument that names a table."""
+    kinds = (
+        "text with any separator, .gz or .zst of one, Parquet, JSON lines or NPZ; or a folder or "
+        "pattern of such files"
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help=f"{what}: {kinds}")
+
+
 def _convert(info: OptionInfo, given: Any) -> Any:
     """Return the value that the words of a flag stand for; a switch has its value already."""
     if isinstance(given, list):

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsefit.cli._flags import Commands, ForceOptions, Format, OptionFlags
-from sparsefit.cli.look import KINDS
+from sparsefit.cli._flags import Commands, ForceOptions, Format, OptionFlags, add_table
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_output, facts_path, mark, writing
 from sparsefit.core.options import FILE, option
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 # Of so many it is printed how many rows are found.
 _FEW_CLASSES = 12
-# Suffixes that the name of a model does without.
-_PACKED = (".gz", ".zst")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +49,7 @@ def add_parser(subparsers: Commands) -> None:
         "categories as none; rows without a target are left out.",
         epilog="Example: sparsefit fit houses.csv --target price --nnz 30",
     )
-    parser.add_argument("data", type=Path, metavar="DATA", help=f"a table: {KINDS}")
+    add_table(parser)
     _FLAGS.add_to(parser)
     parser.set_defaults(handler=fit)
 
@@ -96,9 +93,11 @@ def _read(data: Path, options: FitOptions, report: Report) -> TableRows:
 
 
 def _default_out(data: Path) -> Path:
+    from sparsefit.reading.text import PACKED
+
     if not data.is_file():
         raise OptionError("out", None, "given where DATA is a folder or a pattern")
-    plain = data.with_suffix("") if data.suffix in _PACKED else data
+    plain = data.with_suffix("") if data.suffix in PACKED else data
     return plain.with_suffix(".safetensors")
 
 

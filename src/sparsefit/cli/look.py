@@ -5,16 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from sparsefit.cli._flags import Commands, Format, OptionFlags
+from sparsefit.cli._flags import Commands, Format, OptionFlags, add_table
 from sparsefit.core.options import option
 from sparsefit.reading.options import ReadOptions
-
-KINDS = (
-    "text with any separator, .gz or .zst of one, Parquet, JSON lines or NPZ; or a folder or "
-    "pattern of such files"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +32,7 @@ def add_parser(subparsers: Commands) -> None:
         "'sparsefit fit' takes the same options and reads the table in the same way.",
         epilog="Example: sparsefit look houses.csv",
     )
-    parser.add_argument("data", type=Path, metavar="DATA", help=f"a table: {KINDS}")
+    add_table(parser)
     _FLAGS.add_to(parser)
     parser.set_defaults(handler=look)
 

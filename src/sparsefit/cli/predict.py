@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags
-from sparsefit.cli.look import KINDS
+from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags, add_table
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_file, check_output, writing
 from sparsefit.core.options import FILE, option
@@ -48,9 +47,7 @@ def add_parser(subparsers: Commands) -> None:
         epilog="Example: sparsefit predict houses.safetensors new.csv --out prices.csv",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of 'sparsefit fit'")
-    parser.add_argument(
-        "data", type=Path, metavar="DATA", help=f"a table with the columns of the model: {KINDS}"
-    )
+    add_table(parser, "a table with the columns of the model")
     _FLAGS.add_to(parser)
     parser.set_defaults(handler=predict)
 

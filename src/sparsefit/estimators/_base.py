@@ -181,14 +181,10 @@ class SparseMLP(Inspection, Parameters):
     @property
     def _features(self) -> list[list[int]]:
         """The inputs of the network that each feature becomes."""
-        starts = self.predictor_.starts
         names = getattr(self, "feature_names_in_", None)
         if self._encoder is None or names is None:
             return [[at] for at in range(self.n_features_in_)]
-        found: dict[str, list[int]] = {str(name): [] for name in names}
-        for at, column in enumerate(self.predictor_.columns):
-            found[column.read_from] += range(starts[at], starts[at + 1])
-        return list(found.values())
+        return [self.predictor_.inputs_by_source.get(str(name), []) for name in names]
 
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool, **how: Any

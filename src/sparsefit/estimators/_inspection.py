@@ -94,14 +94,19 @@ def shares(model: Predictor, X: np.ndarray, features: list[list[int]], seed: int
     largest = float(abs(whole).max(initial=0)) or 1.0
     for at, inputs in enumerate(features):
         if not live.isdisjoint(inputs):
-            shuffled = X.copy()
-            shuffled[:, inputs] = X[rng.permutation(len(X))][:, inputs]
-            change = (model.network.predict(shuffled) - whole) / largest
+            change = (model.network.predict(shuffled(X, inputs, rng)) - whole) / largest
             if model.classes and change.shape[1] > 1:
                 # What is added to the scores of all classes changes nothing.
                 change -= change.mean(axis=1, keepdims=True)
             found[at] = np.square(change).mean()
     return cast(np.ndarray, found / (found.sum() or 1.0))
+
+
+def shuffled(X: np.ndarray, inputs: list[int], rng: np.random.Generator) -> np.ndarray:
+    """Return rows in which some inputs are exchanged between rows, all of them alike."""
+    found = X.copy()
+    found[:, inputs] = X[:, inputs][rng.permutation(len(X))]
+    return found
 
 
 def _biases(layer: Layer) -> np.ndarray:

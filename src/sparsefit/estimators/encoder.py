@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsefit.core.errors import DataError, near_match
+from sparsefit.core.errors import DataError
 from sparsefit.reading import ReadOptions, look_at, open_frame
-from sparsefit.reading.table import blocks_of, with_moments
+from sparsefit.reading.table import blocks_of, check_has, with_moments
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -98,12 +98,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not is_frame(X):
             raise DataError(f"X must be a data frame, as it was in the fit, got {type(X).__name__}")
         source = open_frame(X, tuple(self.missing))
-        for column in self.columns_:
-            if column.read_from not in source.columns:
-                raise DataError(
-                    f"X has no column {column.read_from!r}"
-                    f"{near_match(column.read_from, source.columns)}, which was in the fit"
-                )
+        check_has(source, self.columns_)
         blocks = list(blocks_of(source, self.columns_))
         return np.concatenate(blocks) if blocks else np.empty((0, len(self.columns_)))
 

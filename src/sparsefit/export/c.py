@@ -7,7 +7,6 @@ output.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 import string
@@ -73,20 +72,16 @@ def build(net: Lowered, name: str, *, number: Literal["float", "int16"] = "float
         raise OptionError("number", number, f"one of {', '.join(NUMBERS)}")
     fill = partial(_fill, _identifier(name))
     outputs = "net_scores" if net.classes else "net_predict"
-    names = {"@OUTPUTS@": outputs, "@LINK@": "expf" if net.exponential else ""}
-
-    def named(kernel: str) -> str:
-        return functools.reduce(lambda text, item: text.replace(*item), names.items(), kernel)
-
+    link = "expf" if net.exponential else ""
     if number == "int16":
         tables, unit = _integer_tables(net)
         kernel = fill(
-            named(templates.INT16), UNIT=f"{unit!s}f",
+            templates.INT16.replace("@OUTPUTS@", outputs), LINK=link, UNIT=f"{unit!s}f",
             ONE=str(2**_VALUE_BITS), BITS=str(_VALUE_BITS), HEADROOM=str(31 - _VALUE_BITS),
         )  # fmt: skip
     else:
         tables = _float_tables(net)
-        kernel = fill(named(templates.FLOAT))
+        kernel = fill(templates.FLOAT.replace("@OUTPUTS@", outputs), LINK=link)
     pieces = [
         _head(fill, net, sum(table.bytes for table in tables)),
         *(fill(table.text) for table in tables),

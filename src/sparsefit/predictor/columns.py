@@ -24,7 +24,8 @@ class Written:
     minus : str
         How negative numbers are marked: "-", "\N{MINUS SIGN}", or "(" where they are in brackets.
     date : str
-        Of dates, in the letters of ``strptime``, or "ISO"; empty for numbers.
+        Of dates, in the letters of ``strptime``, or "ISO", or "CLOCK" of times of day; empty for
+        numbers.
 
     Examples
     --------

@@ -90,6 +90,20 @@ class Predictor:
         places = np.searchsorted(self.starts, self.network.live_inputs, side="right") - 1
         return sorted(set(places.tolist()))
 
+    @cached_property
+    def inputs_by_source(self) -> dict[str, list[int]]:
+        """The inputs that each column of a file becomes, the parts of a date together."""
+        found: dict[str, list[int]] = {}
+        for at, column in enumerate(self.columns):
+            span = range(self.starts[at], self.starts[at + 1])
+            found.setdefault(column.read_from, []).extend(span)
+        return found
+
+    @cached_property
+    def live_sources(self) -> list[str]:
+        """The columns of a file that are read for an input with a weight."""
+        return list(dict.fromkeys(self.columns[at].read_from for at in self.live_columns))
+
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Return the inputs of the network, (n, n_inputs); those without a weight are left zero.
 

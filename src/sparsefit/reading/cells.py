@@ -13,9 +13,11 @@ from sparsefit.reading.words import quoted_text
 
 # Characters of a text that a sentence shows.
 _MOST_SHOWN = 60
-_NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)")
-_TEXT = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM\(.*\)", re.DOTALL)
-_DATE = re.compile(r"DATE|TIME|TIMESTAMP.*")
+_SORTS = {
+    "number": re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)"),
+    "text": re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM\(.*\)", re.DOTALL),
+    "date": re.compile(r"DATE|TIME|TIMESTAMP.*"),
+}
 # A whole number with a point.
 _WHOLE = r"^([+-]?\d+)\.0*$"
 _PLAIN = Written()
@@ -27,37 +29,19 @@ _PARTS = {
 }  # fmt: skip
 
 
-def is_number(kind: str) -> bool:
-    """Whether a column of this type of DuckDB holds numbers.
+def sort_of(kind: str) -> str:
+    """Return what a column of this type of DuckDB holds; empty for what a model cannot take.
+
+    "number"; "text", also of truth values; or "date", also of times of day.
 
     Examples
     --------
-    >>> [is_number(kind) for kind in ("UBIGINT", "DECIMAL(10,2)", "VARCHAR", "INTEGER[]")]
-    [True, True, False, False]
+    >>> [sort_of(kind) for kind in ("UBIGINT", "DECIMAL(10,2)", "BOOLEAN", "ENUM('a', 'b')")]
+    ['number', 'number', 'text', 'text']
+    >>> [sort_of(kind) for kind in ("DATE", "TIMESTAMP WITH TIME ZONE", "TIME", "INTEGER[]")]
+    ['date', 'date', 'date', '']
     """
-    return _NUMBER.fullmatch(kind) is not None
-
-
-def is_text(kind: str) -> bool:
-    """Whether a column of this type of DuckDB holds texts, or truth values.
-
-    Examples
-    --------
-    >>> [is_text(kind) for kind in ("ENUM('a', 'b')", "BOOLEAN", "DATE", "VARCHAR[]")]
-    [True, True, False, False]
-    """
-    return _TEXT.fullmatch(kind) is not None
-
-
-def is_date(kind: str) -> bool:
-    """Whether a column of this type of DuckDB holds dates, or times of day.
-
-    Examples
-    --------
-    >>> [is_date(kind) for kind in ("DATE", "TIMESTAMP WITH TIME ZONE", "TIME")]
-    [True, True, True]
-    """
-    return _DATE.fullmatch(kind) is not None
+    return next((sort for sort, types in _SORTS.items() if types.fullmatch(kind)), "")
 
 
 def level_of(cell: Cell, missing: Sequence[str]) -> str:
@@ -67,10 +51,13 @@ def level_of(cell: Cell, missing: Sequence[str]) -> str:
     them; what `normal` says of one text is the same.
     """
     name = cell.name
-    if is_number(cell.kind):
+    if sort_of(cell.kind) == "number":
         whole = f"CAST(CAST({name} AS HUGEINT) AS VARCHAR)"
         is_whole = f"isfinite({name}::DOUBLE) AND {name} = floor({name}) AND abs({name}) < 1e15"
-        return f"CASE WHEN {is_whole} THEN {whole} ELSE CAST({name} AS VARCHAR) END"
+        return (
+            f"CASE WHEN isnan({name}::DOUBLE) THEN NULL WHEN {is_whole} THEN {whole} "
+            f"ELSE CAST({name} AS VARCHAR) END"
+        )
     plain = rf"regexp_replace(trim(CAST({name} AS VARCHAR)), '{_WHOLE}', '\1')"
     markers = ", ".join(quoted_text(marker) for marker in ("", *missing))
     return (
@@ -81,7 +68,7 @@ def level_of(cell: Cell, missing: Sequence[str]) -> str:
 
 def number_of(cell: Cell, written: Written = _PLAIN) -> str:
     """Return what gives the number of a cell, NULL where it is none."""
-    if written == _PLAIN or not is_text(cell.kind):
+    if written == _PLAIN or sort_of(cell.kind) != "text":
         return f"TRY_CAST({cell.name} AS DOUBLE)"
     text = f"CAST({cell.name} AS VARCHAR)"
     for strange, plain in {"\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ",
@@ -101,7 +88,7 @@ def moment_of(cell: Cell, written: Written) -> str:
     """Return what gives the date and time of a cell, NULL where it is none."""
     if cell.kind == "TIME":
         return f"(DATE '1970-01-01' + {cell.name})"
-    if is_date(cell.kind):
+    if sort_of(cell.kind) == "date":
         return f"CAST({cell.name} AS TIMESTAMP)"
     text = f"trim(CAST({cell.name} AS VARCHAR))"
     if written.date == CLOCK:
@@ -127,29 +114,29 @@ def value_of(source: Source, column: Column) -> str:
     cell = source.columns[column.read_from]
     level = level_of(cell, source.missing)
     if column.levels and not column.part:
-        _check(source, column, is_number(cell.kind) or is_text(cell.kind) or is_date(cell.kind))
+        _check(source, column, ("number", "text", "date"))
         return _place_of(level, column.levels)
     if not column.part:
-        _check(source, column, is_number(cell.kind) or is_text(cell.kind))
+        _check(source, column, ("number", "text"))
         return _number_or_error(cell, column, level)
-    _check(source, column, is_date(cell.kind) or is_text(cell.kind))
+    _check(source, column, ("date", "text"))
     moment = moment_of(cell, column.written)
     part = _PARTS[column.part].format(moment)
     found = _place_of(part, column.levels) if column.levels else _or_nan(part)
-    if is_date(cell.kind):
+    if sort_of(cell.kind) == "date":
         return found
     return f"CASE WHEN {moment} IS NULL THEN {_nan_or_error(column, level)} ELSE {found} END"
 
 
-def _check(source: Source, column: Column, is_good: bool) -> None:
-    if not is_good:
-        kind = source.columns[column.read_from].kind
+def _check(source: Source, column: Column, sorts: Sequence[str]) -> None:
+    kind = source.columns[column.read_from].kind
+    if sort_of(kind) not in sorts:
         raise DataError(f"{source.path}: column {column.read_from!r} holds {kind}{_wanted(column)}")
 
 
 def _number_or_error(cell: Cell, column: Column, level: str) -> str:
     number = number_of(cell, column.written)
-    if is_number(cell.kind) or cell.kind == "BOOLEAN":
+    if sort_of(cell.kind) == "number" or cell.kind == "BOOLEAN":
         return _or_nan(number)
     return f"coalesce({number}, {_nan_or_error(column, level)})"
 

@@ -50,7 +50,7 @@ def counts(source: Source, read: Mapping[str, Cell]) -> tuple[int, dict[str, Cou
     wanted, width = ["count(*)"], len(Count._fields)
     for cell in read.values():
         name, number = cell.name, cells.number_of(cell)
-        if cells.is_date(cell.kind):
+        if cells.sort_of(cell.kind) == "date":
             number = "NULL::DOUBLE"
         if cell.kind in ("FLOAT", "DOUBLE"):
             name = number = f"CASE WHEN NOT isnan({name}) THEN {name} END"

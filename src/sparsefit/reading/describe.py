@@ -28,19 +28,22 @@ def describe(table: Table) -> list[dict[str, Any]]:
     [{'column': 'x0 to x2', 'count': 3, 'taken': 'number', 'missing': 0, 'remarks': []}]
     """
     found = []
-    for said, group in itertools.groupby(table.kinds.items(), key=lambda item: _said(item[1])):
+    said = itertools.groupby(table.kinds.items(), key=lambda item: _said(item[1]))
+    for (taken, missing, remarks), group in said:
         names = [name for name, _ in group]
         # Two are as good as a range of two.
         parts = [[name] for name in names] if len(names) < 3 else [names]
         for part in parts:
             column = part[0] if len(part) == 1 else f"{part[0]} to {part[-1]}"
-            found.append(
-                {"column": column, "count": len(part), **dict(said), "remarks": [*said[-1][1]]}
-            )
+            found.append({
+                "column": column, "count": len(part), "taken": taken, "missing": missing,
+                "remarks": list(remarks),
+            })  # fmt: skip
     return found
 
 
-def _said(kind: Kind) -> tuple[tuple[str, Any], ...]:
+def _said(kind: Kind) -> tuple[str, int, tuple[str, ...]]:
+    """Return what a column is taken as, how many cells are missing, and the remarks."""
     taken = kind.word
     if kind.word == "category" and kind.columns:
         n = len(kind.columns[0].levels)
@@ -49,7 +52,7 @@ def _said(kind: Kind) -> tuple[tuple[str, Any], ...]:
         taken = f"date: {', '.join(column.part for column in kind.columns)}"
     if kind.left_out:
         taken = f"left out: {kind.left_out}"
-    return ("taken", taken), ("missing", kind.n_missing), ("remarks", kind.remarks)
+    return taken, kind.n_missing, kind.remarks
 
 
 def lines(table: Table) -> list[str]:

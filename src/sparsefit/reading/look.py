@@ -142,7 +142,7 @@ class _Look:
         self.texts = texts(self.source, [name for name in self.read if self._is_unclear(name)])
 
     def _check_type(self, name: str, cell: Cell) -> None:
-        if not (cells.is_number(cell.kind) or cells.is_text(cell.kind) or cells.is_date(cell.kind)):
+        if not cells.sort_of(cell.kind):
             raise DataError(
                 f"{self.source.path}: column {name!r} holds {cell.kind}, which is neither numbers, "
                 "texts nor dates; leave it out with --drop"
@@ -153,7 +153,7 @@ class _Look:
         cell, asked, count = self.read[name], self.asked.get(name), self.counts[name]
         if asked in ("category", "date"):
             return True
-        if not cells.is_text(cell.kind):
+        if cells.sort_of(cell.kind) != "text":
             return False
         is_code = count.has_zeros and asked != "number"
         return is_code or count.n_numbers < count.n_known or cell.kind != "VARCHAR"
@@ -179,7 +179,7 @@ class _Look:
         cell, asked, found = self.read[name], self.asked.get(name), self.texts.get(name)
         if not self._n_known(name):
             return Kind(word="category" if found else "number")
-        if asked == "date" or (cells.is_date(cell.kind) and asked != "category"):
+        if asked == "date" or (cells.sort_of(cell.kind) == "date" and asked != "category"):
             return self._date(name, self._date_form(name))
         if found is None or (asked == "number" and not found.n_texts):
             return self._number(name, self._forms.get(name))
@@ -258,7 +258,7 @@ class _Look:
 
     def _date_form(self, name: str) -> Written:
         """Return how the dates of a column are written that are known to be dates."""
-        if cells.is_date(self.read[name].kind):
+        if cells.sort_of(self.read[name].kind) == "date":
             return Written()
         found = self.texts[name]
         given = self.options.date_formats(list(self.source.columns))[name]

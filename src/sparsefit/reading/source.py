@@ -191,19 +191,22 @@ def files_of(path: Path) -> list[Path]:
     return found
 
 
-def open_frame(frame: Any, missing: tuple[str, ...] = (), name: str = "X") -> Source:
-    """Return a frame of pandas, or one that hands itself on as Arrow does, such as of polars."""
+def open_frame(frame: Any, missing: tuple[str, ...] = ()) -> Source:
+    """Return a frame of pandas, or one that hands itself on as Arrow does, such as of polars.
+
+    Sentences call it X.
+    """
     import duckdb
 
     connection = duckdb.connect(config=_CONFIG)
     # Columns of objects are texts, whatever the first rows have.
     connection.execute("SET pandas_analyze_sample = 0")
-    is_pandas = hasattr(frame, "to_numpy") and hasattr(frame, "dtypes") and hasattr(frame, "iloc")
+    is_pandas = hasattr(frame, "iloc")
     try:
         connection.register("frame", frame if is_pandas else _Stream(frame))
     except duckdb.Error as error:
-        raise failure(Path(name), error) from None
-    return Source(Path(name), "frame", connection, missing or MISSING)
+        raise failure(Path("X"), error) from None
+    return Source(Path("X"), "frame", connection, missing or MISSING)
 
 
 class _Stream:

@@ -110,6 +110,16 @@ def check_column(source: Source, column: str, option: str) -> None:
         )
 
 
+def check_has(source: Source, columns: Sequence[Column]) -> None:
+    """Raise `DataError` with a near match if one of the columns of a model is not there."""
+    for column in columns:
+        if column.read_from not in source.columns:
+            raise DataError(
+                f"{source.path} has no column {column.read_from!r}"
+                f"{near_match(column.read_from, source.columns)}, which the model uses"
+            )
+
+
 def with_moments(
     table: Table, columns: Sequence[Column], kept: np.ndarray | None = None
 ) -> list[Column]:

@@ -49,7 +49,7 @@ def _measures(
     # A class that no row to fit has gets no probability.
     probabilities = np.zeros((len(X), n_classes))
     probabilities[:, model.classes_.astype(np.int64)] = model.predict_proba(X)
-    return of_classes(y.astype(np.int64), probabilities)
+    return of_classes(y, probabilities)
 
 
 def _regressors(X: np.ndarray, y: np.ndarray, nnz: int, seed: int) -> list[tuple[str, Any]]:

@@ -22,10 +22,10 @@ from sparsefit.tabular.scores import (
     OF_CLASSES,
     OF_NUMBERS,
     ModelScore,
+    losses_without,
     of_classes,
     of_numbers,
     recall,
-    shares_of_column,
 )
 
 # A page draws at most so many points of predictions.
@@ -118,13 +118,16 @@ def fit_rows(
         estimator.predictor_, columns=rows.columns, targets=(rows.target,), classes=rows.classes,
         missing=rows.missing, source=rows.source,
     )  # fmt: skip
-    own = ModelScore("sparse network", _measures(estimator, rows), n_numbers(model))
+    X, truth = rows.test.X, rows.test.y
+    found = estimator.predict_proba(X) if rows.classes else estimator.predict(X)
+    measures = (of_classes if rows.classes else of_numbers)(truth, found)
+    own = ModelScore("sparse network", measures, n_numbers(model))
     others = baselines(
         rows.train, rows.test, n_classes=len(rows.classes), nnz=max(estimator.n_nonzero_, 1),
         seed=options.seed,
     )  # fmt: skip
     scores = [own, *others]
-    facts = _facts(estimator, rows, model, scores, options.seed)
+    facts = _facts(estimator, rows, model, scores, found, options.seed)
     if rows.image_shape:
         facts["image_shape"] = rows.image_shape
     progress(1.0, "done")
@@ -147,8 +150,8 @@ def _kind(rows: TableRows, options: FitOptions) -> Callable[..., Any]:
 
 
 def _remarks(model: Predictor, rows: TableRows) -> list[str]:
-    used = dict.fromkeys(model.columns[at].read_from for at in model.live_columns)
-    shown = list(used)[:_MOST_NAMED]
+    used = model.live_sources
+    shown = used[:_MOST_NAMED]
     if len(used) > _MOST_NAMED:
         shown.append(f"and {len(used) - _MOST_NAMED} more")
     found = [f"{len(rows.train.y)} rows fitted; columns used: {', '.join(shown) or 'none'}"]
@@ -161,26 +164,18 @@ def _remarks(model: Predictor, rows: TableRows) -> list[str]:
     if not rows.classes and len(values) <= _FEW_VALUES and is_whole:
         listed = ", ".join(f"{value:g}" for value in values)
         found.append(f"the target is one of {listed}: --classes takes these as classes")
-    alone = (
-        [rows.classes[at] for at in np.flatnonzero(np.bincount(rows.train.y.astype(np.int64)) == 1)]
-        if rows.classes
-        else []
-    )
+    counts = np.bincount(rows.train.y.astype(np.int64)) if rows.classes else ()
+    alone = [label for label, count in zip(rows.classes, counts, strict=True) if count == 1]
     if alone:
         found.append(f"only one row was fitted of class {', '.join(alone)}")
     return found
 
 
-def _measures(estimator: Any, rows: TableRows) -> dict[str, float | None]:
-    X, y = rows.test.X, rows.test.y
-    if not rows.classes:
-        return of_numbers(y, estimator.predict(X))
-    return of_classes(y.astype(np.int64), estimator.predict_proba(X))
-
-
 def _facts(
-    estimator: Any, rows: TableRows, model: Predictor, scores: list[ModelScore], seed: int
-) -> dict[str, Any]:
+    estimator: Any, rows: TableRows, model: Predictor, scores: list[ModelScore],
+    found: np.ndarray, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a report shows; `found` are values or probabilities of the test rows."""
     measure = "minus log loss" if rows.classes else _PATH_MEASURES[estimator.loss]
     # Targets were brought to variance 1, so that R^2 is 1 less the mean square.
     most = 1.0 if measure == "R2" else 0.0
@@ -197,31 +192,20 @@ def _facts(
             {"nnz": entry["nnz"], "score": most - entry["loss"], "se": entry["se"]}
             for entry in estimator.path_
         ],
-        "importances": shares_of_column(
-            estimator, test.X[:_MOST_POINTS], test.y[:_MOST_POINTS], _inputs_by_source(model),
-            seed=seed,
+        "importances": losses_without(
+            estimator, test.X[:_MOST_POINTS], test.y[:_MOST_POINTS],
+            {name: model.inputs_by_source[name] for name in model.live_sources}, seed=seed,
         ),
     }  # fmt: skip
     if rows.classes:
         from sklearn.metrics import confusion_matrix
 
-        probabilities = estimator.predict_proba(test.X)
         labels, truth = np.arange(len(rows.classes)), test.y.astype(np.int64)
-        recalls = recall(truth, probabilities)
+        recalls = recall(truth, found)
         facts["recall"] = dict(zip(rows.classes, recalls, strict=True))
-        found = probabilities.argmax(axis=1)
-        facts["confusion"] = confusion_matrix(truth, found, labels=labels).tolist()
+        counts = confusion_matrix(truth, found.argmax(axis=1), labels=labels)
+        facts["confusion"] = counts.tolist()
     else:
         facts["truth"] = test.y[:_MOST_POINTS].tolist()
-        facts["prediction"] = estimator.predict(test.X[:_MOST_POINTS]).tolist()
+        facts["prediction"] = found[:_MOST_POINTS].tolist()
     return facts
-
-
-def _inputs_by_source(model: Predictor) -> dict[str, slice]:
-    """Return the inputs that each column of the file became, of those that are used."""
-    found: dict[str, slice] = {}
-    for at in model.live_columns:
-        name = model.columns[at].read_from
-        places = [i for i, column in enumerate(model.columns) if column.read_from == name]
-        found[name] = slice(model.starts[places[0]], model.starts[places[-1] + 1])
-    return found

@@ -6,18 +6,17 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from sparsefit.core.errors import DataError, near_match
+from sparsefit.core.errors import DataError
 from sparsefit.predictor import Column, Predictor
-from sparsefit.reading.cells import is_text, level_of
+from sparsefit.reading.cells import level_of
 from sparsefit.reading.options import TextOptions
 from sparsefit.reading.source import Source, open_source
-from sparsefit.reading.table import blocks_of, check_column
+from sparsefit.reading.table import blocks_of, check_column, check_has
 
 
 class Prediction(NamedTuple):
@@ -94,30 +93,30 @@ class Predictions:
         return itertools.chain.from_iterable(self.source.texts(columns))
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        """Yield what the model is given, and count what it cannot know."""
-        source, n_used = self.source, len(self.used)
-        for block in blocks_of(source, self.used, [self._is_missing(name) for name in self._of]):
-            values, is_missing = block[:, :n_used], block[:, n_used:] > 0
+        """Yield what the model is given, and count what it cannot know.
+
+        Without a value is each NaN but those of categories, which may have a text that is new; of
+        the parts of a date any one tells.
+        """
+        n_used = len(self.used)
+        names = [column.read_from for column in self.used]
+        first = np.array([names.index(name) == at for at, name in enumerate(names)], dtype=bool)
+        are_levels = [bool(column.levels and not column.part) for column in self.used]
+        levels = list(itertools.compress(names, are_levels))
+        for block in blocks_of(self.source, self.used, list(map(self._is_known, levels))):
+            values = block[:, :n_used]
             self.n_rows += len(block)
-            for at, name in enumerate(self._of):
-                here = [place for place, column in enumerate(self.used) if column.read_from == name]
-                is_unknown = np.isnan(values[:, here]).any(axis=1)
-                self.missing[name] += int(is_missing[:, at].sum())
-                self.unseen[name] += int((is_unknown & ~is_missing[:, at]).sum())
-            self.missing, self.unseen = +self.missing, +self.unseen
+            is_new = np.zeros(values.shape, dtype=bool)
+            is_new[:, are_levels] = np.isnan(values[:, are_levels]) & (block[:, n_used:] > 0)
+            is_missing = np.isnan(values) & ~is_new & first
+            for counter, cells in ((self.missing, is_missing), (self.unseen, is_new)):
+                found = zip(names, cells.sum(axis=0).tolist(), strict=True)
+                counter.update({name: count for name, count in found if count})
             yield values
 
-    @cached_property
-    def _of(self) -> list[str]:
-        """The columns of the file that are used."""
-        return list(dict.fromkeys(column.read_from for column in self.used))
-
-    def _is_missing(self, name: str) -> str:
-        cell = self.source.columns[name]
-        if is_text(cell.kind):
-            return f"CAST({level_of(cell, self.source.missing)} IS NULL AS DOUBLE)"
-        is_nan = f" OR isnan({cell.name})" if cell.kind in ("FLOAT", "DOUBLE") else ""
-        return f"CAST({cell.name} IS NULL{is_nan} AS DOUBLE)"
+    def _is_known(self, name: str) -> str:
+        level = level_of(self.source.columns[name], self.source.missing)
+        return f"CAST({level} IS NOT NULL AS DOUBLE)"
 
 
 def predict_table(model: Predictor, path: Path, options: TextOptions | None = None) -> Predictions:
@@ -145,12 +144,7 @@ def predict_table(model: Predictor, path: Path, options: TextOptions | None = No
         if value is not None
     }
     used = [model.columns[at] for at in model.live_columns]
-    for column in used:
-        if column.read_from not in source.columns:
-            raise DataError(
-                f"{path} has no column {column.read_from!r}"
-                f"{near_match(column.read_from, source.columns)}, which the model uses"
-            )
+    check_has(source, used)
     return Predictions(
         model, source, [replace(c, written=replace(c.written, **marks)) for c in used]
     )

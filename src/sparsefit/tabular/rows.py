@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -112,9 +112,8 @@ def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple
 
 
 def _target(table: Table, name: str) -> Column:
+    """Return what is fitted: a number, a category, or the first part of a date, its trend."""
     kind = table.kinds[name]
-    if kind.word == "date":
-        return next(column for column in kind.columns if column.part == "trend")
     if not kind.columns:
         raise DataError(f"{table.path}: target {name!r} is missing in every row")
     return kind.columns[0]
@@ -154,7 +153,7 @@ def _held_out(
         if not kind.columns or kind.columns[0].levels:
             allowed = "a column of dates or numbers that is not left out"
             raise OptionError("time_column", options.time_column, allowed)
-        moments = _read(table, replace(kind.columns[0], mean=0.0, scale=1.0))[known]
+        moments = _read(table, kind.columns[0])[known]
         if np.isnan(moments).any():
             allowed = "a column with a value in each row"
             raise OptionError("time_column", options.time_column, allowed)
@@ -166,12 +165,13 @@ def _check(y: np.ndarray, target: Column, table: Table, where: str = "") -> None
     name = target.read_from
     if not len(y):
         raise DataError(f"{table.path}: target {name!r} is missing in every row")
-    counts = np.bincount(y.astype(np.int64), minlength=len(target.levels)) if target.levels else y
-    if target.levels and not where and counts.max() == 1:
-        raise DataError(f"{table.path}: each row is a class of its own by target {name!r}")
-    if where and target.levels and not counts.all():
-        label = target.levels[int(counts.argmin())]
-        raise DataError(f"{table.path}: class {label!r} of target {name!r} has no row{where}")
+    if target.levels:
+        counts = np.bincount(y.astype(np.int64), minlength=len(target.levels))
+        if not where and counts.max() == 1:
+            raise DataError(f"{table.path}: each row is a class of its own by target {name!r}")
+        if where and not counts.all():
+            label = target.levels[int(counts.argmin())]
+            raise DataError(f"{table.path}: class {label!r} of target {name!r} has no row{where}")
     if (y == y[0]).all():
         value = target.levels[int(y[0])] if target.levels else f"{y[0]:g}"
         raise DataError(f"{table.path}: target {name!r} is {value} in every row{where}")

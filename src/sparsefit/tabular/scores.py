@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparsefit.estimators._inspection import shuffled
+
 # What is shown, best first where only one is: the measure and its name.
 OF_NUMBERS = {"r2": "R2", "mae": "MAE", "rmse": "RMSE"}
 OF_CLASSES = {
@@ -63,8 +65,8 @@ def of_classes(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float 
 
     Parameters
     ----------
-    truth : ndarray of int, shape (n,)
-        Places of classes.
+    truth : ndarray of shape (n,)
+        Places of classes, as integers or floats.
     probabilities : ndarray of shape (n, n_classes)
 
     Examples
@@ -75,6 +77,7 @@ def of_classes(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float 
     """
     from sklearn.metrics import log_loss
 
+    truth = truth.astype(np.int64)
     recalls = recall(truth, probabilities)
     there = [value for value in recalls if value is not None]
     labels = np.arange(probabilities.shape[1])
@@ -103,8 +106,8 @@ def _auc(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
     return float(np.mean(areas)) if areas else None
 
 
-def shares_of_column(model: Any, X: np.ndarray, y: np.ndarray, groups: dict[str, slice], *,
-                     seed: int, repeats: int = 5) -> list[dict[str, Any]]:  # fmt: skip
+def losses_without(model: Any, X: np.ndarray, y: np.ndarray, groups: dict[str, list[int]], *,
+                   seed: int, repeats: int = 5) -> list[dict[str, Any]]:  # fmt: skip
     """Return how much the score falls when a column is shuffled between rows, largest first.
 
     Parameters
@@ -112,7 +115,7 @@ def shares_of_column(model: Any, X: np.ndarray, y: np.ndarray, groups: dict[str,
     model : estimator
     X : ndarray of shape (n, n_inputs)
     y : ndarray of shape (n,)
-    groups : dict of str to slice
+    groups : dict of str to list of int
         The inputs of each column, which are shuffled together.
     seed, repeats : int
         Of more than 50 columns each is shuffled once.
@@ -123,12 +126,8 @@ def shares_of_column(model: Any, X: np.ndarray, y: np.ndarray, groups: dict[str,
         Each with ``name`` and ``loss``, the mean over the repeats.
     """
     rng, whole, found = np.random.default_rng(seed), model.score(X, y), []
-    shuffled = X.copy()
-    for name, part in groups.items():
-        falls = []
-        for _ in range(repeats if len(groups) <= _MANY_COLUMNS else 1):
-            shuffled[:, part] = X[rng.permutation(len(X)), part]
-            falls.append(whole - model.score(shuffled, y))
-        shuffled[:, part] = X[:, part]
+    repeats = repeats if len(groups) <= _MANY_COLUMNS else 1
+    for name, inputs in groups.items():
+        falls = [whole - model.score(shuffled(X, inputs, rng), y) for _ in range(repeats)]
         found.append({"name": name, "loss": float(np.mean(falls))})
     return sorted(found, key=lambda entry: -entry["loss"])
