@@ -33,6 +33,9 @@ from tests.masking import (
     train,
 )
 
+# Schedules end early here, which finalize speaks of.
+pytestmark = pytest.mark.filterwarnings("ignore:.* weights are cut to")
+
 SPARSITY = 0.7
 TRAINED_HERE = [*TRAINED, "rigl"]
 LINEAR = [name for name, structure in GROUPS.items() if not structure.needs_kernel]
@@ -123,7 +126,7 @@ def test_scores_get_a_gradient_and_the_mask_moves(rule, structure):
         add_gradient(layer, X)
         if scores is None:
             pruned = ~driver_of(layer).masks()["weight"]
-            assert (target.original.grad[pruned] != 0).all()
+            assert (target.weight.grad[pruned] != 0).all()
         else:
             assert scores.grad.isfinite().all()
             assert (scores.grad != 0).float().mean() > 0.5
@@ -165,7 +168,7 @@ def test_the_budget_of_a_model_is_exact(rule, allocation, biases):
 
 
 @pytest.mark.parametrize("structure", ["unstructured", "rows", "columns"])
-@pytest.mark.parametrize("nnz", [30, 47, 75])
+@pytest.mark.parametrize("nnz", [41, 47, 75])
 def test_nnz_counts_everything_in_the_model(structure, nnz):
     model, X = make_mlp(), torch.randn(8, 6)
     sparsify(model, nnz=nnz, structure=GROUPS[structure])

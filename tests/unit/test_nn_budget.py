@@ -76,23 +76,27 @@ def candidates(structures, seed=0, shape=(4, 6)):
 
 
 @given(st.integers(1, 72), st.integers(0, 99))
-def test_global_is_one_ranking_over_all_layers(keep, seed):
+def test_global_is_one_ranking_over_all_layers_that_leaves_none_empty(keep, seed):
     ranked = candidates([Unstructured()] * 3, seed)
     flat = torch.cat([candidate.importance.ravel() for candidate in ranked])
-    best = set(sorted(range(72), key=lambda i: (-float(flat[i]), i))[:keep])
+    first = {24 * i + int(flat[24 * i : 24 * i + 24].argmax()) for i in range(3)}
+    first = first if keep >= 3 else set()
+    best = set(sorted(range(72), key=lambda i: (i not in first, -float(flat[i]), i))[:keep])
     chosen = torch.cat([mask.ravel() for mask in choose(ranked, keep, "global")])
     assert {int(i) for i in chosen.nonzero()} == best
 
 
 def naive_fill(ranked, keep):
-    """Go down the ranking and take each group that still fits."""
+    """Go down the ranking, after the best of each if there is room, and take what still fits."""
+    sizes = [candidate.structure.group_size(candidate.shape) for candidate in ranked]
+    best = [int(candidate.importance.argmax()) for candidate in ranked]
     groups = [
-        (-float(value), number, place, candidate.structure.group_size(candidate.shape))
+        (sum(sizes) > keep or place != best[number], -float(value), number, place, sizes[number])
         for number, candidate in enumerate(ranked)
         for place, value in enumerate(candidate.importance.ravel())
     ]
     chosen = [torch.zeros(candidate.importance.numel()).bool() for candidate in ranked]
-    for _, number, place, size in sorted(groups):
+    for *_, number, place, size in sorted(groups):
         if size <= keep:
             chosen[number][place] = True
             keep -= size
@@ -125,17 +129,32 @@ def test_groups_of_different_sizes_against_a_plain_loop(structures, keep, seed):
 )
 def test_each_layer_gets_what_its_share_allows(structures, keep, allocation):
     ranked = candidates(structures)
-    counts = shares([candidate.shape for candidate in ranked], keep, allocation)
-    for candidate, count, mask in zip(
-        ranked, counts, choose(ranked, keep, allocation), strict=True
-    ):
-        size = candidate.structure.group_size(candidate.shape)
-        assert int(mask.sum()) * size == candidate.structure.attainable(candidate.shape, count)
+    sizes = [candidate.structure.group_size(candidate.shape) for candidate in ranked]
+    chosen = choose(ranked, keep, allocation)
+    counts = [int(mask.sum()) * size for mask, size in zip(chosen, sizes, strict=True)]
+    assert sum(counts) <= keep
+    # Nothing is left that would hold another group, and no weight is empty that need not be.
+    open_sizes = [s for s, c in zip(sizes, counts, strict=True) if c < 24]
+    assert not open_sizes or keep - sum(counts) < min(open_sizes) or sum(sizes) > keep
+    assert min(counts) > 0 or sum(sizes) > keep
+    for candidate, mask in zip(ranked, chosen, strict=True):
         assert (
             not mask.any()
             or mask.all()
             or (candidate.importance[mask].min() > candidate.importance[~mask].max())
         )
+
+
+def test_weights_that_are_too_large_for_their_share_take_from_others():
+    shapes, rows = [(4, 90), (60, 4), (60, 4)], Rows()
+    ranked = [Candidate(shape, rows, torch.rand(shape[0])) for shape in shapes]
+    counts = [
+        int(mask.sum()) * shape[1]
+        for mask, shape in zip(choose(ranked, 130, "uniform"), shapes, strict=True)
+    ]
+    assert counts == [90, 20, 20]
+    # There is no room for a group in each: the largest go first.
+    assert not choose(ranked, 60, "uniform")[0].any()
 
 
 @pytest.mark.parametrize("allocation", ["global", "uniform", "erk"])

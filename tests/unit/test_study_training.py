@@ -228,7 +228,7 @@ def drop_a_tensor(path, tensors):
 
 
 def widen(path, tensors):
-    name = "model.hidden.parametrizations.weight.original"
+    name = "model.hidden.weight"
     save_file({**tensors, name: torch.zeros(9, 4)}, path, header_of(path))
 
 
@@ -257,7 +257,7 @@ DAMAGES = {
     lambda path, tensors: save_file(tensors, path, {"sparsefit": "[]"}): "is not a checkpoint",
     fake_step: "is damaged: its step is 61, of 60",
     drop_a_tensor: "is of another architecture: ",
-    widen: r"another architecture: .*original is \(9, 4\) float32 there and \(8, 4\) float32",
+    widen: r"another architecture: .*weight is \(9, 4\) float32 there and \(8, 4\) float32",
 }
 
 
@@ -296,7 +296,7 @@ def test_no_checkpoint_yet(tmp_path):
 
 def test_a_checkpoint_is_no_pickle(trained):
     tensors = load_file(trained / "checkpoint.safetensors")
-    assert {"model.hidden.parametrizations.weight.0.mask", "optimizer.0.exp_avg"} <= tensors.keys()
+    assert {"model.hidden.weight_mask.mask", "optimizer.0.exp_avg"} <= tensors.keys()
     assert all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
 
 

@@ -37,6 +37,8 @@ class LearnedMask(MovingMask):
     """
 
     name: ClassVar[str] = "learned-mask"
+    # 2: the random gates of hard-concrete are drawn from 16 bits.
+    version: ClassVar[int] = 2
 
     mask: Mask = option(
         "hard-top-k", "how masks come from scores; frozen: drawn at random, and not learned"

@@ -22,6 +22,7 @@ from .masks import named_rule as named_rule
 from .overview import Summary as Summary
 from .overview import summary as summary
 from .pruner import Pruner as Pruner
+from .pruner import pruners as pruners
 from .schedules import SCHEDULES as SCHEDULES
 from .schedules import Constant as Constant
 from .schedules import Cosine as Cosine

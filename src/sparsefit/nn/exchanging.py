@@ -31,8 +31,8 @@ class DropAndGrow(MaskRule):
     def importance(self, evidence: Evidence) -> Tensor:
         """Rank survivors by |w|, above candidates for growth, above what is dropped."""
         if evidence.step == 0:
-            return torch.rand_like(evidence.mask)
-        active = evidence.mask > 0
+            return evidence.draw()
+        active = evidence.mask
         magnitude = evidence.structure.pool(evidence.weight.abs())
         n_dropped = int(self._share(evidence) * int(active.sum()))
         survives = _largest_among(magnitude, active, int(active.sum()) - n_dropped)
@@ -65,7 +65,7 @@ class SET(DropAndGrow):
 
     def growth(self, evidence: Evidence) -> Tensor:
         """Return random numbers."""
-        return torch.rand_like(evidence.mask)
+        return evidence.draw()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from sparsefit.nn.masked import Masked
 from sparsefit.nn.masking import sparsify
 from sparsefit.nn.masks import MaskRule
 from sparsefit.nn.schedules import Schedule
@@ -19,8 +20,7 @@ class _SparseLayer:
     @property
     def mask(self) -> Tensor:
         """The present mask, True where a weight is kept, in the shape of the weight."""
-        mask: Tensor = self._masked.driver.masks()["weight"]
-        return mask
+        return self._masked.expanded().bool()
 
     @property
     def scores(self) -> Tensor | None:
@@ -29,7 +29,7 @@ class _SparseLayer:
         return scores
 
     @property
-    def _masked(self) -> Any:
+    def _masked(self) -> Masked:
         assert isinstance(self, nn.Module)
         return next(masked_weights(self)).masked
 
@@ -47,11 +47,11 @@ class SparseLinear(_SparseLayer, nn.Linear):
         Share of the weights that are zero, in [0, 1); default 0.9.
     nnz : int, optional
         In place of it, the number of nonzero parameters, a bias included.
-    mask : MaskRule, optional
+    mask : MaskRule or str, optional
         Default `Magnitude`: the largest weights, where pruned ones may come back.
-    structure : Structure, optional
+    structure : Structure or str, optional
         Default `Unstructured`.
-    schedule : Schedule, optional
+    schedule : Schedule or str, optional
         Default `Constant`: the final sparsity from the start.
 
     Raises
@@ -76,9 +76,9 @@ class SparseLinear(_SparseLayer, nn.Linear):
         *,
         sparsity: float | None = None,
         nnz: int | None = None,
-        mask: MaskRule | None = None,
-        structure: Structure | None = None,
-        schedule: Schedule | None = None,
+        mask: MaskRule | str | None = None,
+        structure: Structure | str | None = None,
+        schedule: Schedule | str | None = None,
         device: Any = None,
         dtype: Any = None,
     ):
@@ -116,9 +116,9 @@ class SparseConv2d(_SparseLayer, nn.Conv2d):
         *,
         sparsity: float | None = None,
         nnz: int | None = None,
-        mask: MaskRule | None = None,
-        structure: Structure | None = None,
-        schedule: Schedule | None = None,
+        mask: MaskRule | str | None = None,
+        structure: Structure | str | None = None,
+        schedule: Schedule | str | None = None,
         **options: Any,
     ):
         super().__init__(in_channels, out_channels, kernel_size, **options)

@@ -5,37 +5,39 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from torch import nn
-from torch.nn.utils import parametrize
 
-from sparsefit.nn.following import unfollow
+from sparsefit.nn.masked import detach
 from sparsefit.nn.masks import Magnitude, MaskRule, OneShot
-from sparsefit.nn.pruner import Pruner
+from sparsefit.nn.pruner import Pruner, pruners
 from sparsefit.nn.schedules import Constant, Schedule
-from sparsefit.nn.targets import masked_weights
 
 M = TypeVar("M", bound=nn.Module)
 
 
 def sparsify(
-    model: M, *, mask: MaskRule | None = None, schedule: Schedule | None = None, **options: Any
+    model: M,
+    *,
+    mask: MaskRule | str | None = None,
+    schedule: Schedule | str | None = None,
+    **options: Any,
 ) -> M:
     """Give a model masks that look after themselves while it is trained.
 
-    Every ``step()`` of a torch optimiser that holds the model's weights counts as a step of the
-    schedule; nothing is to be called in the training loop. Skipped steps of a gradient scaler and
-    accumulated gradients are thus counted rightly. Of several optimisers that take turns on one
-    model, each turn counts once.
+    The weights stay the model's own parameters, and are zero where the mask is. Every ``step()`` of
+    a torch optimiser that holds them counts as a step of the schedule; nothing is to be called in
+    the training loop. Skipped steps of a gradient scaler and accumulated gradients are thus counted
+    rightly. Of several optimisers with different weights, which take turns, each turn counts once.
 
     Parameters
     ----------
     model : Module
         Changed in place.
-    mask : MaskRule, optional
+    mask : MaskRule or str, optional
         Default `Magnitude`, which lets pruned weights come back.
-    schedule : Schedule, optional
+    schedule : Schedule or str, optional
         Default `Constant`.
     **options
-        As of `Pruner`: sparsity, nnz, structure, allocation, layers, biases.
+        As of `Pruner`: sparsity, nnz, structure, allocation, layers, exclude, biases.
 
     Returns
     -------
@@ -78,8 +80,8 @@ def prune(model: M, *, sparsity: float | None = None, nnz: int | None = None, **
 def finalize(model: M) -> M:
     """Make the masks permanent: the model is plain again, with zeros where the masks were.
 
-    Whatever the schedule had left to do is done first, so the budget holds exactly. The
-    optimiser must be made anew if the model is trained on.
+    Masks within the budget stay; whatever the schedule had left to do is done first, so that the
+    budget holds exactly. Optimisers of the model can go on.
 
     Parameters
     ----------
@@ -92,15 +94,9 @@ def finalize(model: M) -> M:
     >>> type(model).__name__, int((model.weight != 0).sum())
     ('Linear', 16)
     """
-    found = [*masked_weights(model)]
-    for driver in {id(target.masked.driver): target.masked.driver for target in found}.values():
-        driver.finish()
-        unfollow(driver)
-    for target in found:
-        parametrize.remove_parametrizations(target.module, target.tensor, leave_parametrized=True)
-        if "bias" in target.module._parameters:
-            # Behind the weight, as it was: optimisers and vectors of parameters go by the order.
-            target.module._parameters["bias"] = target.module._parameters.pop("bias")
+    for pruner in pruners(model):
+        pruner.finish()
+    detach(model)
     for module in model.modules():
         module.__class__ = getattr(type(module), "plain_class", type(module))
     return model

@@ -31,7 +31,7 @@ class Evidence:
     scores : Tensor or None
         In the shape of the groups.
     mask : Tensor
-        The present mask, 0 or 1 in the shape of the groups.
+        The present mask, bool in the shape of the groups.
     structure : Structure
     step : int
         Optimiser steps taken.
@@ -50,6 +50,10 @@ class Evidence:
     step: int
     stop: int | None
     memory: Mapping[str, Any] | None = None
+
+    def draw(self) -> Tensor:
+        """Return random numbers between 0 and 1, in the shape of the groups."""
+        return torch.rand(self.mask.shape, dtype=self.weight.dtype, device=self.weight.device)
 
     def gradient_for(self, who: str) -> Tensor:
         """Return the gradient; raise `SparsefitError` for `who` if there is none."""
@@ -233,7 +237,7 @@ class HardTopK(MaskRule):
 
     def initial_scores(self, evidence: Evidence) -> Tensor:
         """Draw scores, small enough to be overtaken."""
-        return _SCORE_RANGE * torch.rand_like(evidence.mask)
+        return _SCORE_RANGE * evidence.draw()
 
     def importance(self, evidence: Evidence) -> Tensor:
         """Return the scores."""
@@ -265,8 +269,8 @@ class SoftRule(HardTopK):
         temperature: float = self.temperature * 0.01 ** min(1.0, step / self.steps)
         return temperature
 
-    def gates(self, logits: Tensor) -> Tensor:
-        """Return factors between 0 and 1."""
+    def gates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return factors between 0 and 1, and their derivatives by the logits."""
         raise TypeError(f"{type(self).__name__} does not define gates")
 
 
@@ -282,9 +286,10 @@ class Sigmoid(SoftRule):
 
     name: ClassVar[str] = "sigmoid"
 
-    def gates(self, logits: Tensor) -> Tensor:
+    def gates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return 1 / (1 + exp(-logits))."""
-        return torch.sigmoid(logits)
+        gates = torch.sigmoid(logits)
+        return gates, torch.addcmul(gates, gates, gates, value=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,11 +312,23 @@ class HardConcrete(SoftRule):
         0.1, "how far gates reach beyond 0 and 1 before they are cut", check=above(0)
     )
 
-    def gates(self, logits: Tensor) -> Tensor:
+    def gates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return a draw of stretched and cut concrete variables."""
-        uniform = torch.rand_like(logits).clamp(1e-6, 1 - 1e-6)
-        concrete = torch.sigmoid((uniform.log() - (-uniform).log1p() + logits) / self.beta)
-        return (concrete * (1 + 2 * self.stretch) - self.stretch).clamp(0, 1)
+        noise = _draw_uniform(logits).logit_()
+        concrete = noise.add_(logits).div_(self.beta).sigmoid_()
+        length = 1 + 2 * self.stretch
+        stretched = concrete * length - self.stretch
+        gates = stretched.clamp(0, 1)
+        slopes = torch.addcmul(concrete, concrete, concrete, value=-1).mul_(length / self.beta)
+        return gates, slopes.mul_(gates.eq(stretched).view(torch.uint8))
+
+
+def _draw_uniform(like: Tensor) -> Tensor:
+    """Draw numbers of 16 bits strictly between 0 and 1: a quarter of the time of all 64."""
+    n_words = -(-like.numel() // 4)
+    words = torch.randint(-(2**63), 2**63 - 1, (n_words,), device=like.device)
+    bits = words.view(torch.int16)[: like.numel()].view(like.shape)
+    return bits.to(like.dtype).add_(2**15 + 0.5).mul_(2**-16)
 
 
 @dataclass(frozen=True, kw_only=True)

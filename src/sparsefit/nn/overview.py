@@ -1,17 +1,15 @@
-"""A table of a model's layers: how many weights and biases they hold, and how many are not zero."""
+"""A table of a model's weights: how many each layer holds, and how many are not zero."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from sparsefit.nn.parametrization import Masked
-from sparsefit.nn.targets import LAYERS, masked_weights
+from sparsefit.nn.masked import Masked
+from sparsefit.nn.targets import NORMS, TRANSPOSED, masked_weights
 
 INDEX_BYTES = 4
 HEAD = (
@@ -41,18 +39,18 @@ class Count:
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer.
+    """One layer; of a layer with several weights, such as a recurrent one, one of them.
 
     Attributes
     ----------
     name, kind : str
-        As in ``named_modules``, and the class.
+        As in ``named_modules``, with the weight where there are several; and the class.
     shape : tuple of int
         Of the weight.
     weights, biases : Count
         The weights as the masks leave them, and the biases; no biases count as 0 of 0.
     masked : tuple of str
-        Which of ``"weight"`` and ``"bias"`` have a mask; after `finalize`, none.
+        Which of them have a mask, such as ``("weight", "bias")``; after `finalize`, none.
     dead_units : int
         Outputs without a nonzero weight.
     bytes : int
@@ -155,8 +153,8 @@ def summary(model: nn.Module) -> Summary:
     Parameters
     ----------
     model : Module
-        With masks or plain; linear layers and convolutions get a line each. A soft mask counts as
-        evaluation sees it, hard.
+        With masks or plain; every parameter of two or more dimensions, but those of norms, gets a
+        line, whether it can be masked or not. A soft mask counts as evaluation sees it, hard.
 
     Returns
     -------
@@ -170,57 +168,51 @@ def summary(model: nn.Module) -> Summary:
     (model)  Linear  4x10   weight       40        4   0.1000       0        0  ...
     total                                40        4   0.1000       0        0
     """
-    targets = list(masked_weights(model))
-    masked = {(target.layer, target.tensor) for target in targets}
-    layers = {name: part for name, part in model.named_modules() if isinstance(part, LAYERS)}
-    with _hard(target.masked for target in targets):
-        lines = tuple(_summarize(name, module, masked) for name, module in layers.items())
-    counted = {id(parameter) for module in layers.values() for parameter in _behind(module)}
-    other = [pair for pair in model.named_parameters() if id(pair[1]) not in counted]
+    masked = {id(target.weight) for target in masked_weights(model)}
+    lines, counted = [], set()
+    for name, module in model.named_modules():
+        if isinstance(module, (Masked, *NORMS)):
+            continue
+        own = {tensor: p for tensor, p in module._parameters.items() if p is not None}
+        weights = {tensor: p for tensor, p in own.items() if p.ndim > 1 and id(p) not in counted}
+        for tensor, weight in weights.items():
+            beside = {tensor: weight}
+            bias = own.get(tensor.replace("weight", "bias"))
+            if bias is not None and bias.ndim == 1:
+                beside[tensor.replace("weight", "bias")] = bias
+            full = f"{name}.{tensor}".lstrip(".") if len(weights) > 1 else name
+            lines.append(_summarize(full, module, beside, masked))
+            counted |= {id(parameter) for parameter in beside.values()}
+    scores = {id(m.scores) for m in model.modules() if isinstance(m, Masked)}
+    other = [(n, p) for n, p in model.named_parameters() if id(p) not in counted | scores]
     biases = [parameter for name, parameter in other if name.rpartition(".")[2] == "bias"]
-    weights = [parameter for name, parameter in other if name.rpartition(".")[2] != "bias"]
-    return Summary(lines, _count(*weights), _count(*biases))
-
-
-@contextlib.contextmanager
-def _hard(masks: Iterable[Masked]) -> Iterator[None]:
-    """Let masks be hard: gates of a soft one are not zero, and may be random."""
-    soft = [mask for mask in masks if mask.is_soft]
-    for mask in soft:
-        mask.is_soft = False
-    try:
-        yield
-    finally:
-        for mask in soft:
-            mask.is_soft = True
+    others = [parameter for name, parameter in other if name.rpartition(".")[2] != "bias"]
+    return Summary(tuple(lines), _count(*others), _count(*biases))
 
 
 def _summarize(
-    name: str, module: nn.Linear | nn.modules.conv._ConvNd, masked: Collection[tuple[str, str]]
+    name: str, module: nn.Module, beside: dict[str, nn.Parameter], masked: set[int]
 ) -> LayerSummary:
-    weight, bias = module.weight, module.bias
-    weights, biases = _count(weight), _count(*(() if bias is None else (bias,)))
+    weight, *bias = beside.values()
+    weights, biases = _count(weight), _count(*bias)
+    kind = getattr(type(module), "plain_class", type(module))
     return LayerSummary(
         name,
-        kind=next(base.__name__ for base in LAYERS if isinstance(module, base)),
+        kind=kind.__name__,
         shape=tuple(weight.shape),
         weights=weights,
         biases=biases,
-        masked=tuple(tensor for tensor in ("weight", "bias") if (name, tensor) in masked),
-        dead_units=int((weight.reshape(len(weight), -1) == 0).all(dim=1).sum()),
+        masked=tuple(tensor for tensor, p in beside.items() if id(p) in masked),
+        dead_units=int((_by_output(module, weight) == 0).all(dim=1).sum()),
         bytes=(weights.nonzeros + biases.nonzeros) * (weight.element_size() + INDEX_BYTES),
     )
 
 
-def _behind(module: nn.Module) -> Iterator[nn.Parameter]:
-    """List the parameters that make a layer's weight and bias, scores of masks among them."""
-    if parametrize.is_parametrized(module):
-        assert isinstance(module.parametrizations, nn.ModuleDict)
-        yield from module.parametrizations.parameters()
-    for tensor in ("weight", "bias"):
-        parameter = module._parameters.get(tensor)
-        if parameter is not None:
-            yield parameter
+def _by_output(module: nn.Module, weight: Tensor) -> Tensor:
+    """Return a weight as a matrix, a row for every output."""
+    if isinstance(module, TRANSPOSED):
+        weight = weight.transpose(0, 1)
+    return weight.reshape(len(weight), -1)
 
 
 def _count(*tensors: Tensor) -> Count:

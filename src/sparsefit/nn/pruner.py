@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,16 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sparsefit.core.errors import OptionError
-from sparsefit.nn.budget import ALLOCATIONS, Allocation, Candidate, Choice, choose
-from sparsefit.nn.following import follow_optimizers
-from sparsefit.nn.masks import Magnitude, MaskRule
-from sparsefit.nn.parametrization import Masked
-from sparsefit.nn.schedules import Cubic, Schedule
-from sparsefit.nn.structure import NM, Structure, Unstructured
-from sparsefit.nn.targets import attach, check_names, find_weights, forget
-
-DEFAULT_SPARSITY = 0.9
+from sparsefit.nn.asking import Wishes, read_wishes
+from sparsefit.nn.budget import Allocation, Candidate, Choice, choose, proportions
+from sparsefit.nn.following import follow_optimizers, unfollow
+from sparsefit.nn.masked import Masked, attach
+from sparsefit.nn.masks import MaskRule
+from sparsefit.nn.schedules import Schedule
+from sparsefit.nn.structure import Structure
+from sparsefit.nn.targets import forget, masked_weights
+from sparsefit.nn.watching import Watch
 
 
 class Pruner:
@@ -28,41 +29,51 @@ class Pruner:
     Parameters
     ----------
     model : Module
-        Changed in place: its linear layers and convolutions get a mask by parametrization, and the
-        values behind it stay. Numbers that get no mask stay dense.
-    sparsity : float, optional
+        Changed in place: every weight of two or more dimensions gets a mask, be it of a linear
+        layer, a convolution, a recurrent layer, attention, an embedding or a layer of your own;
+        those of norms, and vectors, stay dense. Weights that several layers share count once.
+    sparsity : float or mapping, optional
         Final share of masked weights that are zero, in [0, 1); default 0.9, or what an `NM`
-        structure fixes.
+        structure fixes. As a mapping from layers, in the form of `layers`, each has a budget of its
+        own; of several that name a weight the last counts, and others get no mask.
     nnz : int, optional
         In place of `sparsity`: how many nonzero parameters the whole model may have in the end,
         those without a mask (biases, norms) included.
-    mask : MaskRule, optional
-        Default `Magnitude` that does not revive what is pruned.
-    structure : Structure or mapping, optional
-        What is pruned together, everywhere or by the name of the layer; default `Unstructured`.
-        Biases are always unstructured.
-    schedule : Schedule, optional
+    mask : MaskRule or str, optional
+        Default `Magnitude` that does not revive what is pruned; or a name such as ``"rigl"``.
+    structure : Structure, str, or mapping, optional
+        What is pruned together, everywhere or by layer, such as ``Rows()`` or ``"2:4"``; default
+        `Unstructured`. Biases are always unstructured.
+    schedule : Schedule or str, optional
         Default `Cubic`: to the final sparsity in 1000 steps.
     allocation : {"erk", "uniform", "global"} or callable, optional
         How layers share the budget: denser where layers are small (the default), one density, or
         one ranking of all weights; or a function that is called as `choose` is, but for its last
         argument, and says which weights to keep.
     layers : sequence of str, optional
-        Names of the layers to mask; default: every linear layer and convolution.
+        What to mask: names of layers or weights, of modules that contain them, or patterns such as
+        ``"encoder.*.linear1"``; default: everything.
+    exclude : sequence of str, optional
+        What of it not to mask.
     biases : bool, optional
-        Mask their biases as well.
+        Mask the biases of these layers as well.
 
     Raises
     ------
-    OptionError
+    SparsefitError
         If a value is not allowed, or the model has no such layers.
+
+    Warns
+    -----
+    UserWarning
+        Of weights that cannot be masked, and, while training, of masks that cannot move.
 
     Examples
     --------
     >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    >>> pruner = Pruner(model, sparsity=0.75, schedule=Cubic(end=20, period=5))
-    >>> for _ in range(20):
+    >>> pruner = Pruner(model, sparsity=0.75, schedule="cubic")
+    >>> for _ in range(1000):
     ...     optimizer.zero_grad()
     ...     model(torch.randn(4, 8)).square().mean().backward()
     ...     optimizer.step()
@@ -75,92 +86,82 @@ class Pruner:
         self,
         model: nn.Module,
         *,
-        sparsity: float | None = None,
+        sparsity: float | Mapping[str, float] | None = None,
         nnz: int | None = None,
-        mask: MaskRule | None = None,
-        structure: Structure | Mapping[str, Structure] | None = None,
-        schedule: Schedule | None = None,
+        mask: MaskRule | str | None = None,
+        structure: Structure | str | Mapping[str, Structure | str] | None = None,
+        schedule: Schedule | str | None = None,
         allocation: Allocation | Choice = "erk",
         layers: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
         biases: bool = False,
     ):
-        if not callable(allocation) and allocation not in ALLOCATIONS:
-            words = f"one of {', '.join(ALLOCATIONS)}, or a function"
-            raise OptionError("allocation", allocation, words)
-        _check_types(model, mask, structure, schedule)
-        rule = Magnitude(gradient="masked") if mask is None else mask
-        self.structure = structure or Unstructured()
-        self.schedule = schedule or Cubic()
+        wishes = read_wishes(
+            model, sparsity=sparsity, nnz=nnz, mask=mask, structure=structure, schedule=schedule,
+            allocation=allocation, layers=layers, exclude=exclude, biases=biases,
+        )  # fmt: skip
+        self.rule, self.schedule = wishes.rule, wishes.schedule
         self._choose: Choice = (
             allocation if callable(allocation) else partial(choose, allocation=allocation)
         )
-        found = list(find_weights(model, layers, biases=biases))
-        if isinstance(structure, Mapping):
-            check_names("structure", structure, [layer for layer, _, _ in found])
-        for layer, tensor, module in found:
-            shape = tuple(getattr(module, tensor).shape)
-            self._structure_of(layer, tensor).check(shape, layer or "model")
-        self.n_maskable = sum(getattr(module, tensor).numel() for _, tensor, module in found)
-        self.keep = self._final_count(model, sparsity, nnz)
-        masks = [
-            Masked(getattr(module, tensor), rule, self._structure_of(layer, tensor), self)
-            for layer, tensor, module in found
-        ]
-        self.targets = [attach(*place, masked) for place, masked in zip(found, masks, strict=True)]
-        self.n_steps, self._is_finished, self._is_automatic = 0, False, False
+        self.n_steps, self.is_stale = 0, False
+        self._is_finished, self._is_automatic = False, False
+        self._members: list[weakref.ref[Masked]] = []
+        self._final: dict[str, Tensor] = {}
+        # What optimisers have stepped since the last step that was counted.
+        self._turn: set[tuple[Masked, str]] = set()
+        self._mask(model, wishes)
+        self._watch = Watch()
+        follow_optimizers(self)
+
+    def _mask(self, model: nn.Module, wishes: Wishes) -> None:
+        """Give the weights their masks; if one cannot be made, the model stays as it was."""
+        made = [
+            Masked(
+                wish.place.module, wish.place.tensor, name=wish.place.name, group=wish.group,
+                rule=self.rule, structure=wish.structure, driver=self,
+            )
+            for wish in wishes.weights
+        ]  # fmt: skip
+        for masked, wish in zip(made, wishes.weights, strict=True):
+            masked.share = wish.share
+            self.join(masked)
         self.refresh()
+        for masked, wish in zip(made, wishes.weights, strict=True):
+            attach(masked, wish.place.owners, model)
         self.go_to(0)
 
-    def _structure_of(self, layer: str, tensor: str) -> Structure:
-        if tensor == "bias":
-            return Unstructured()
-        if isinstance(self.structure, Mapping):
-            return self.structure.get(layer, Unstructured())
-        return self.structure
+    def join(self, masked: Masked) -> None:
+        """Drive a mask, too."""
+        self._members.append(weakref.ref(masked))
 
-    def _final_count(self, model: nn.Module, sparsity: float | None, nnz: int | None) -> int:
-        """Return how many of the masked weights are kept in the end."""
-        fixed, most = None, None
-        if isinstance(self.structure, NM):
-            fixed = self.structure.density
-            # Rounded up for biases, which m need not divide, so that weights get their n places.
-            most = -(-self.structure.n * self.n_maskable // self.structure.m)
-        if nnz is not None:
-            if sparsity is not None:
-                raise OptionError("nnz", nnz, f"left out if sparsity is given, here {sparsity}")
-            dense = sum(parameter.numel() for parameter in model.parameters()) - self.n_maskable
-            if not _is_integer(nnz) or not dense < nnz <= dense + self.n_maskable:
-                words = f"an integer from {dense + 1} to {dense + self.n_maskable}"
-                words += f" ({dense} parameters have no mask)" if dense else ""
-                raise OptionError("nnz", nnz, words)
-            keep = nnz - dense
-            return int(keep if most is None else min(keep, most))
-        if sparsity is None:
-            sparsity = DEFAULT_SPARSITY if fixed is None else 1 - fixed
-        if not isinstance(sparsity, (int, float)) or not 0 <= sparsity < 1:
-            raise OptionError("sparsity", sparsity, "a number >= 0 and < 1")
-        if fixed is not None and abs(sparsity - (1 - fixed)) > 1e-9:
-            raise OptionError("sparsity", sparsity, f"{1 - fixed:g} with this n:m structure")
-        return int(max(1, round((1 - sparsity) * self.n_maskable)) if most is None else most)
+    @property
+    def members(self) -> list[Masked]:
+        """The masks."""
+        return [masked for member in self._members if (masked := member()) is not None]
+
+    @property
+    def n_maskable(self) -> int:
+        """How many weights may be masked."""
+        return sum(masked.shape.numel() for masked in self.members)
+
+    @property
+    def keep(self) -> int:
+        """How many of them are kept in the end."""
+        return sum(masked.share for masked in self.members)
 
     @property
     def sparsity(self) -> float:
         """The present share of masked weights that are zero."""
-        kept = sum(
-            int(target.masked.mask.count_nonzero())
-            * target.masked.structure.group_size(tuple(target.original.shape))
-            for target in self.targets
-        )
-        return float(1 - kept / self.n_maskable)
+        masks = self.masks().values()
+        kept = sum(int(mask.count_nonzero()) for mask in masks)
+        return 1 - kept / sum(mask.numel() for mask in masks)
 
     def masks(self) -> dict[str, Tensor]:
         """Return the present masks by name of the weight, as bool in its shape."""
-        return {
-            target.name: target.masked.structure.scale(
-                torch.ones_like(target.original), target.masked.mask
-            ).bool()
-            for target in self.targets
-        }
+        if self.is_stale:
+            self.recount()
+        return self._final or {masked.name: masked.expanded().bool() for masked in self.members}
 
     def step(self, optimizer: Optimizer | None = None) -> None:
         """Count an optimiser step, and make the masks anew if the schedule says so.
@@ -176,90 +177,199 @@ class Pruner:
         self.n_steps += 1
         if self._is_finished:
             return
+        if self.is_stale:
+            self.recount()
+        if not self._is_automatic:
+            # An optimiser that is not torch's has told nobody of its step.
+            for masked in self.members:
+                masked.hold()
         if self._is_due(self.n_steps):
             self.refresh(optimizer)
-        due = self._is_due(self.n_steps + 1)
-        for target in self.targets:
-            target.masked.prepare(due=due)
+        self._prepare()
 
     def _is_due(self, step: int) -> bool:
-        return self.schedule.is_due(step) or step == self.targets[0].masked.rule.anneal
+        return self.schedule.is_due(step) or step == self.rule.anneal
+
+    def _prepare(self) -> None:
+        leak = self.rule.pruned_gradient(due=self._is_due(self.n_steps + 1))
+        for masked in self.members:
+            masked.prepare(leak, is_soft=self.n_steps < self.rule.anneal)
 
     def go_to(self, step: int) -> None:
         """Go on from a step of a checkpoint, with the masks that it holds."""
-        self.n_steps = step
-        due = self._is_due(step + 1)
-        for target in self.targets:
-            target.masked.prepare(due=due)
-            target.masked.is_soft = step < target.masked.rule.anneal
+        self.n_steps, self._turn = step, set()
+        self._prepare()
 
     @torch.no_grad()
     def refresh(self, optimizer: Optimizer | None = None) -> None:
         """Make the masks anew for the present step."""
-        self._set_masks(self._count(), self.schedule.stop, optimizer)
+        for members in self._groups():
+            importance = [
+                masked.rule.importance(
+                    masked.evidence(self.n_steps, self.schedule.stop, _memory(masked, optimizer))
+                )
+                for masked in members
+            ]
+            self._set_masks(members, importance, self._count(members), optimizer)
 
-    def finish(self) -> None:
-        """Bring the masks to the final sparsity, hard, whatever the schedule says; they stay so."""
-        target = self.targets[0]
-        if self._count() > self.keep or target.masked.is_soft:
-            # The mask stops here, so that rules that drop and grow exchange nothing more.
-            self._set_masks(self.keep, self.n_steps, None)
-        for target in self.targets:
-            target.masked.is_soft = False
-        self._is_finished = True
+    def _groups(self) -> Iterator[list[Masked]]:
+        """List the masks that share a budget."""
+        groups: dict[str, list[Masked]] = {}
+        for masked in self.members:
+            groups.setdefault(masked.group, []).append(masked)
+        yield from groups.values()
 
-    def _count(self) -> int:
-        return self.schedule.count(self.n_steps, self.keep, self.n_maskable)
+    def _count(self, members: Sequence[Masked]) -> int:
+        """Return how many weights of a group are kept since masks were last made."""
+        final = sum(masked.share for masked in members)
+        size = sum(masked.shape.numel() for masked in members)
+        return self.schedule.count(self.schedule.last_due(self.n_steps), final, size)
+
+    def _set_masks(
+        self,
+        members: Sequence[Masked],
+        importance: Sequence[Tensor],
+        keep: int,
+        optimizer: Optimizer | None = None,
+    ) -> None:
+        candidates = [
+            Candidate(tuple(masked.shape), masked.structure, scores)
+            for masked, scores in zip(members, importance, strict=True)
+        ]
+        final = sum(masked.share for masked in members)
+        for masked, kept in zip(members, self._choose(candidates, keep), strict=True):
+            stayed = masked.mask & kept
+            masked.set_mask(kept, self.n_steps)
+            forget(masked, stayed, _memory(masked, optimizer))
+        # What a copy of some of the layers takes along, should one be made.
+        shares = proportions([masked.n_kept for masked in members], final)
+        for masked, share in zip(members, shares, strict=True):
+            masked.share = share
 
     @torch.no_grad()
-    def _set_masks(self, keep: int, stop: int | None, optimizer: Optimizer | None) -> None:
-        candidates = [
-            Candidate(
-                tuple(target.original.shape),
-                target.masked.structure,
-                target.masked.rule.importance(
-                    target.masked.evidence(
-                        target.original, self.n_steps, stop, target.memory(optimizer)
-                    )
-                ),
-            )
-            for target in self.targets
-        ]
-        chosen = self._choose(candidates, keep)
-        for target, kept in zip(self.targets, chosen, strict=True):
-            stayed = target.masked.mask * kept
-            target.masked.set_mask(kept, self.n_steps)
-            forget(target, stayed, optimizer)
+    def recount(self) -> None:
+        """Count the masks that a checkpoint has brought, and make them anew where it must be."""
+        self.is_stale = False
+        for members in self._groups():
+            for masked in members:
+                masked.take_over()
+            allowed, kept = self._count(members), sum(masked.n_kept for masked in members)
+            is_over = kept > allowed
+            if is_over and all(masked.source == "mask" for masked in members):
+                warnings.warn(
+                    f"the masks that were loaded keep {kept} weights where {allowed} are allowed: "
+                    f"the most important {allowed} of them are kept", stacklevel=2,
+                )  # fmt: skip
+            if is_over or any(masked.source == "weights" for masked in members):
+                self._set_masks(members, [_worth(masked) for masked in members], allowed)
+            for masked in members:
+                masked.source = ""
+        self._prepare()
 
-    def is_trained_by(self, parameters: set[int]) -> bool:
-        """Return whether any of its weights or scores is among those, given by ``id``."""
-        own = (p for at in self.targets for p in (at.original, at.masked.scores))
-        return any(id(parameter) in parameters for parameter in own if parameter is not None)
+    def finish(self) -> None:
+        """Bring the masks to the final sparsity, hard, whatever the schedule says; they stay so.
+
+        Masks that are within the budget stay as they are.
+        """
+        if self.is_stale:
+            self.recount()
+        self._watch.before_end(self)
+        for masked in self.members:
+            masked.settle()
+            masked.hold()
+        with torch.no_grad():
+            for members in self._groups():
+                keep = sum(masked.share for masked in members)
+                if sum(masked.n_kept for masked in members) > keep:
+                    # The mask stops here: rules that drop and grow exchange nothing more.
+                    importance = [
+                        masked.rule.importance(masked.evidence(self.n_steps, self.n_steps))
+                        for masked in members
+                    ]
+                    self._set_masks(members, importance, keep)
+        for masked in self.members:
+            masked.is_soft = False
+        self._is_finished, self._final = True, self.masks()
+        unfollow(self)
 
     def follow(self) -> None:
         """Step from now on whenever an optimiser steps the model's weights."""
         self._is_automatic = True
-        follow_optimizers(self)
+
+    def before_step(self, parameters: set[int]) -> None:
+        """Let an optimiser see the values of pruned weights."""
+        for masked in self.members:
+            if id(masked.weight) in parameters:
+                self._watch.has_begun = True
+                masked.release()
+
+    def after_step(self, optimizer: Optimizer, parameters: set[int], *, counts: bool) -> None:
+        """Apply the masks to what an optimiser has changed, and count its step.
+
+        Of several optimisers that take turns, each with parameters of its own, the first counts.
+        """
+        own: set[tuple[Masked, str]] = set()
+        for masked in self.members:
+            if id(masked.weight) in parameters:
+                own.add((masked, "weight"))
+                masked.hold()
+            if masked.scores is not None and id(masked.scores) in parameters:
+                own.add((masked, "scores"))
+        if not own or not counts:
+            return
+        is_next_turn = not self._turn or bool(own & self._turn)
+        self._turn = own if is_next_turn else self._turn | own
+        self._watch.after_step(self, own)
+        if is_next_turn and self._is_automatic:
+            self.step(optimizer)
+
+    def on_forward(self, masked: Masked) -> None:
+        """Take notice that a layer runs."""
+        if self.is_stale:
+            self.recount()
+        self._watch.on_forward(self, masked)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether steps of optimisers are counted without a call of `step`."""
+        return self._is_automatic
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the masks out: those of a copy join by themselves, and may be fewer."""
+        return {**self.__dict__, "_members": [], "_turn": set()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Follow the optimiser of a copied model as the original does."""
+        """Follow the optimisers of a copied model as the original does."""
         self.__dict__.update(state)
-        if self._is_automatic:
-            self.follow()
+        if not self._is_finished:
+            follow_optimizers(self)
 
 
-def _check_types(model: object, mask: object, structure: object, schedule: object) -> None:
-    structures = structure.values() if isinstance(structure, Mapping) else [structure]
-    given = [
-        ("model", model, nn.Module, "a torch module"),
-        ("mask", mask, MaskRule, "a mask rule such as HardTopK()"),
-        ("schedule", schedule, Schedule, "a schedule such as Cubic()"),
-        *(("structure", one, Structure, "a structure such as Rows()") for one in structures),
-    ]
-    for name, value, kind, words in given:
-        if not isinstance(value, kind) and (value is not None or name == "model"):
-            raise OptionError(name, value, words)
+def pruners(model: nn.Module) -> list[Pruner]:
+    """Return what drives the masks of a model, a copied one included: as a rule, one pruner.
+
+    Examples
+    --------
+    >>> import copy
+    >>> model = nn.Linear(8, 4)
+    >>> pruner = Pruner(model, sparsity=0.5, schedule="constant")
+    >>> twin = copy.deepcopy(model)
+    >>> [found is pruner for found in pruners(model)], pruners(twin)[0].sparsity
+    ([True], 0.5)
+    """
+    drivers = (target.masked.driver for target in masked_weights(model))
+    return list({id(driver): driver for driver in drivers}.values())
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _memory(masked: Masked, optimizer: Optimizer | None) -> dict[str, Any] | None:
+    """Return what an optimiser remembers of the weight; None without an optimiser."""
+    return None if optimizer is None else optimizer.state.get(masked.weight, {})
+
+
+def _worth(masked: Masked) -> Tensor:
+    """Return what the groups of a loaded weight are ranked by: scores, or magnitudes."""
+    evidence = masked.evidence(0, 0)
+    if masked.rule.trains_scores:
+        return masked.rule.importance(evidence)
+    magnitude = masked.structure.pool(evidence.weight.abs())
+    return magnitude if masked.source == "weights" else magnitude * masked.mask

@@ -41,6 +41,20 @@ class Schedule(Options):
             return step == self.stop
         return step % self.period == 0
 
+    def last_due(self, step: int) -> int:
+        """Return the last step, up to this one, after which the mask was made anew.
+
+        Examples
+        --------
+        >>> Linear(period=10, start=0, end=25).last_due(19), Linear(end=25).last_due(80)
+        (10, 80)
+        """
+        if self.stop is not None:
+            step = min(step, self.stop)
+        while step > 0 and not self.is_due(step):
+            step -= 1
+        return step
+
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(Schedule):

@@ -38,6 +38,11 @@ class Structure(Options):
     within: ClassVar[tuple[int, ...]] = ()
     needs_kernel: ClassVar[bool] = False
 
+    @property
+    def density(self) -> float | None:
+        """The share of weights that is kept, where the structure settles it."""
+        return None
+
     def view(self, shape: Shape) -> Shape:
         """Return the shape that the weight is seen in."""
         return shape
@@ -80,7 +85,7 @@ class Structure(Options):
             return values
         return reduce(values.reshape(self.view(tuple(values.shape))), dim=self.within)
 
-    def scale(self, values: Tensor, factors: Tensor) -> Tensor:
+    def scale(self, values: Tensor, factors: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Multiply every weight by its group's factor.
 
         Parameters
@@ -89,6 +94,8 @@ class Structure(Options):
             In the shape of the weight.
         factors : Tensor
             In the shape of the groups.
+        out : Tensor, optional
+            Contiguous; what the product is put into.
 
         Examples
         --------
@@ -96,11 +103,13 @@ class Structure(Options):
         [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
         """
         if not self.within:
-            return values * factors
+            return torch.mul(values, factors, out=out)
         for dim in self.within:
             factors = factors.unsqueeze(dim)
         shape = tuple(values.shape)
-        return (values.reshape(self.view(shape)) * factors).reshape(shape)
+        view = self.view(shape)
+        place = None if out is None else out.view(view)
+        return torch.mul(values.reshape(view), factors, out=place).reshape(shape)
 
     def select(self, importance: Tensor, keep: int) -> Tensor:
         """Mark the groups to keep: the most important ones, ties to the lowest position.
@@ -256,6 +265,62 @@ class NM(Structure):
         """Return the largest multiple of the number of groups of m that is at most `keep`."""
         n_rows = math.prod(shape) // self.m
         return min(keep // n_rows, self.m) * n_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transposed(Structure):
+    """A structure of weights stored as (inputs, outputs, *kernel): of transposed convolutions.
+
+    Attributes
+    ----------
+    inner : Structure
+        That of the weight as (outputs, inputs, *kernel).
+
+    Examples
+    --------
+    >>> Transposed(inner=Rows()).group_shape((2, 3, 5, 5))
+    (3,)
+    """
+
+    name: ClassVar[str] = "transposed"
+
+    inner: Structure
+
+    def __post_init__(self) -> None:
+        """Check nothing: the structure has checked its own options."""
+
+    @property
+    def density(self) -> float | None:
+        """That of the structure."""
+        return self.inner.density
+
+    def check(self, shape: Shape, layer: str) -> None:
+        """Check as the structure does."""
+        self.inner.check(_swapped(shape), layer)
+
+    def group_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the array of groups."""
+        return self.inner.group_shape(_swapped(shape))
+
+    def _over_groups(self, values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+        return self.inner._over_groups(values.transpose(0, 1), reduce)
+
+    def scale(self, values: Tensor, factors: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Multiply every weight by its group's factor."""
+        scaled = self.inner.scale(values.transpose(0, 1), factors).transpose(0, 1)
+        return scaled if out is None else out.copy_(scaled)
+
+    def select(self, importance: Tensor, keep: int) -> Tensor:
+        """Mark the groups to keep."""
+        return self.inner.select(importance, keep)
+
+    def attainable(self, shape: Shape, keep: int) -> int:
+        """Return the largest number of kept weights that is possible and at most `keep`."""
+        return self.inner.attainable(_swapped(shape), keep)
+
+
+def _swapped(shape: Shape) -> Shape:
+    return shape[1], shape[0], *shape[2:]
 
 
 STRUCTURES: dict[str, type[Structure]] = {
