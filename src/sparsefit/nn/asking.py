@@ -14,6 +14,7 @@ from sparsefit.nn.budget import ALLOCATIONS, proportions
 from sparsefit.nn.exchanging import SET, RigL
 from sparsefit.nn.masks import FROZEN, MASKS, HardTopK, Magnitude, MaskRule, OneShot
 from sparsefit.nn.schedules import SCHEDULES, Cubic, Schedule
+from sparsefit.nn.stored import check_kernel, is_stored
 from sparsefit.nn.structure import Structure, Transposed, Unstructured, parse_structure
 from sparsefit.nn.targets import TRANSPOSED, Place, find_weights, masked_weights, matches
 
@@ -32,12 +33,15 @@ class Wish(NamedTuple):
         Weights of one group share a budget.
     share : int
         Part of that.
+    is_stored : bool
+        Whether only its nonzeros are to be stored.
     """
 
     place: Place
     structure: Structure
     group: str
     share: int
+    is_stored: bool
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def read_wishes(
     layers: Sequence[str] | None,
     exclude: Sequence[str],
     biases: bool,
+    kernel: str,
 ) -> Wishes:
     """Check the options of `Pruner`, and say what they mean for every weight."""
     if not callable(allocation) and allocation not in ALLOCATIONS:
@@ -75,7 +80,8 @@ def read_wishes(
         raise OptionError("allocation", allocation, words)
     if not isinstance(model, nn.Module):
         raise OptionError("model", model, "a torch module")
-    rule = _read_rule(mask)
+    rule = RigL() if mask is None and kernel != "dense" else _read_rule(mask)
+    kernel = check_kernel(kernel, rule, allocation)
     when = _read_schedule(schedule)
     places = find_weights(model, layers, exclude, biases=biases)
     groups = [""] * len(places)
@@ -96,7 +102,13 @@ def read_wishes(
             _check_groups([places[i] for i in inside], [structures[i] for i in inside], keep)
         for i, share in zip(inside, proportions(sizes, keep), strict=True):
             shares[i] = share
-    return Wishes(rule, when, list(map(Wish, places, structures, groups, shares)))
+    stored = [False] * len(places)
+    if allocation in ("erk", "uniform"):
+        stored = [
+            is_stored(kernel, place.module, rule, structure, share)
+            for place, structure, share in zip(places, structures, shares, strict=True)
+        ]
+    return Wishes(rule, when, list(map(Wish, places, structures, groups, shares, stored)))
 
 
 def _read_rule(mask: object) -> MaskRule:

@@ -54,8 +54,8 @@ def choose(candidates: Sequence[Candidate], keep: int, allocation: Allocation) -
         Weights to keep over all candidates together.
     allocation : {"global", "uniform", "erk"}
         One ranking over all weights; the same density everywhere; or denser where layers are small
-        (see `shares`). Weights of an `NM` structure always have the same density. Each weight of two
-        or more dimensions keeps a group at least, if there is enough for all.
+        (see `shares`). Weights of an `NM` structure always have the same density. Each weight of
+        two or more dimensions keeps a group at least, if there is enough for all.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def choose(candidates: Sequence[Candidate], keep: int, allocation: Allocation) -
         counts = shares([candidate.shape for candidate in candidates], keep, allocation)
         counts = _in_groups(candidates, counts, keep)
     return [
-        _choose_in(candidate, count) for candidate, count in zip(candidates, counts, strict=True)
+        choose_in(candidate, count) for candidate, count in zip(candidates, counts, strict=True)
     ]
 
 
@@ -128,6 +128,20 @@ def _rounded(exact: Sequence[float], total: int) -> list[int]:
     for i in by_remainder[: total - sum(counts)]:
         counts[i] += 1
     return counts
+
+
+def within(counts: Sequence[int], most: Sequence[int]) -> list[int]:
+    """Give what is above a limit to the first counts that have room.
+
+    Examples
+    --------
+    >>> within([5, 4, 3], [3, 9, 5])
+    [3, 6, 3]
+    """
+    found = [min(count, limit) for count, limit in zip(counts, most, strict=True)]
+    for i, limit in enumerate(most):
+        found[i] += min(limit - found[i], sum(counts) - sum(found))
+    return found
 
 
 def _in_groups(candidates: Sequence[Candidate], counts: Sequence[int], keep: int) -> list[int]:
@@ -199,7 +213,8 @@ def _shares_with_places(candidates: Sequence[Candidate], keep: int) -> list[int]
     return counts
 
 
-def _choose_in(candidate: Candidate, count: int) -> Tensor:
+def choose_in(candidate: Candidate, count: int) -> Tensor:
+    """Mark the groups of one weight to keep."""
     size = 1 if candidate.structure.density is not None else candidate.group_size
     return candidate.structure.select(candidate.importance, count // size)
 

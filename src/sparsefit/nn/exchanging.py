@@ -34,7 +34,7 @@ class DropAndGrow(MaskRule):
             return evidence.draw()
         active = evidence.mask
         magnitude = evidence.structure.pool(evidence.weight.abs())
-        n_dropped = int(self._share(evidence) * int(active.sum()))
+        n_dropped = int(self.dropped_share(evidence.step, evidence.stop) * int(active.sum()))
         survives = _largest_among(magnitude, active, int(active.sum()) - n_dropped)
         growth = self.growth(evidence) if n_dropped else torch.zeros_like(magnitude)
         ranked = torch.where(active, 0.0, 1 + _below_one(growth))
@@ -44,10 +44,11 @@ class DropAndGrow(MaskRule):
         """Return what candidates are ranked by, in the shape of the groups."""
         raise TypeError(f"{type(self).__name__} does not define growth")
 
-    def _share(self, evidence: Evidence) -> float:
-        if not evidence.stop:
+    def dropped_share(self, step: int, stop: int | None) -> float:
+        """Return the share of the kept weights that is exchanged after a step."""
+        if not stop:
             return self.fraction
-        done = min(1.0, evidence.step / evidence.stop)
+        done = min(1.0, step / stop)
         return self.fraction * (1 + math.cos(math.pi * done)) / 2
 
 

@@ -10,6 +10,7 @@ from sparsefit.nn.masked import Masked
 from sparsefit.nn.masking import sparsify
 from sparsefit.nn.masks import MaskRule
 from sparsefit.nn.schedules import Schedule
+from sparsefit.nn.stored import STORED_CLASSES, Stored, StoredLinear
 from sparsefit.nn.structure import Structure
 from sparsefit.nn.targets import masked_weights
 
@@ -29,7 +30,7 @@ class _SparseLayer:
         return scores
 
     @property
-    def _masked(self) -> Masked:
+    def _masked(self) -> Masked | Stored:
         assert isinstance(self, nn.Module)
         return next(masked_weights(self)).masked
 
@@ -53,6 +54,8 @@ class SparseLinear(_SparseLayer, nn.Linear):
         Default `Unstructured`.
     schedule : Schedule or str, optional
         Default `Constant`: the final sparsity from the start.
+    kernel : {"dense", "auto", "sparse"}, optional
+        Whether only nonzeros are stored and computed with, as of `Pruner`.
 
     Raises
     ------
@@ -79,13 +82,22 @@ class SparseLinear(_SparseLayer, nn.Linear):
         mask: MaskRule | str | None = None,
         structure: Structure | str | None = None,
         schedule: Schedule | str | None = None,
+        kernel: str = "dense",
         device: Any = None,
         dtype: Any = None,
     ):
         super().__init__(in_features, out_features, bias, device=device, dtype=dtype)
         sparsify(
-            self, sparsity=sparsity, nnz=nnz, mask=mask, structure=structure, schedule=schedule
-        )
+            self, sparsity=sparsity, nnz=nnz, mask=mask, structure=structure, schedule=schedule,
+            kernel=kernel,
+        )  # fmt: skip
+
+
+class StoredSparseLinear(StoredLinear, SparseLinear):
+    """A `SparseLinear` that stores only its nonzeros."""
+
+
+STORED_CLASSES[SparseLinear] = StoredSparseLinear
 
 
 class SparseConv2d(_SparseLayer, nn.Conv2d):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sparsefit.core.errors import SparsefitError
 from sparsefit.nn.masks import Evidence, HardTopK, MaskRule, SoftRule
+from sparsefit.nn.stored import Stored, StoredLinear, restore
 from sparsefit.nn.structure import Structure
 
 
@@ -314,12 +315,18 @@ def _after_forward(module: nn.Module, args: Any, output: Any) -> None:
 
 
 def _after_load(module: nn.Module, incompatible: Any) -> None:
-    drivers = {id(m.driver): m.driver for m in module.modules() if isinstance(m, Masked)}
+    drivers = {id(m.driver): m.driver for m in module.modules() if isinstance(m, (Masked, Stored))}
     for driver in drivers.values():
         driver.recount()
 
 
 _HOOKS = (_before_forward, _after_forward, _after_load)
+
+
+def count_after_loading(root: nn.Module) -> None:
+    """Let masks be counted when a model has read a checkpoint."""
+    if _after_load not in root._load_state_dict_post_hooks.values():
+        root.register_load_state_dict_post_hook(_after_load)
 
 
 def attach(masked: Masked, owners: Mapping[nn.Module, str], root: nn.Module) -> None:
@@ -331,7 +338,7 @@ def attach(masked: Masked, owners: Mapping[nn.Module, str], root: nn.Module) -> 
     owners : mapping of Module to str
         The layers that have the weight, and what they call it: several, if they share it.
     root : Module
-        The model, after whose loading masks are counted.
+        The model.
     """
     for module, tensor in owners.items():
         module.add_module(f"{tensor}_mask", masked)
@@ -340,8 +347,6 @@ def attach(masked: Masked, owners: Mapping[nn.Module, str], root: nn.Module) -> 
                 runner.register_forward_pre_hook(_before_forward)
                 runner.register_forward_hook(_after_forward, always_call=True)
     masked.train(masked._owner[0].training)
-    if _after_load not in root._load_state_dict_post_hooks.values():
-        root.register_load_state_dict_post_hook(_after_load)
 
 
 def _attention_around(module: nn.Module, root: nn.Module) -> list[nn.Module]:
@@ -353,7 +358,9 @@ def _attention_around(module: nn.Module, root: nn.Module) -> list[nn.Module]:
 
 def detach(model: nn.Module) -> None:
     """Take all masks and their hooks from a model; the weights stay as they are."""
-    for module in model.modules():
+    for module in [*model.modules()]:
+        if isinstance(module, StoredLinear):
+            restore(module)
         for name, child in [*module._modules.items()]:
             if isinstance(child, Masked):
                 del module._modules[name]

@@ -37,7 +37,7 @@ def sparsify(
     schedule : Schedule or str, optional
         Default `Constant`.
     **options
-        As of `Pruner`: sparsity, nnz, structure, allocation, layers, exclude, biases.
+        As of `Pruner`: sparsity, nnz, structure, allocation, layers, exclude, biases, kernel.
 
     Returns
     -------
@@ -50,7 +50,9 @@ def sparsify(
     >>> int((model[0].weight != 0).sum() + (model[2].weight != 0).sum())
     14
     """
-    pruner = Pruner(model, mask=mask or Magnitude(), schedule=schedule or Constant(), **options)
+    if mask is None and options.get("kernel", "dense") == "dense":
+        mask = Magnitude()
+    pruner = Pruner(model, mask=mask, schedule=schedule or Constant(), **options)
     pruner.follow()
     return model
 

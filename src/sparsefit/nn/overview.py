@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsefit.nn.masked import Masked
+from sparsefit.nn.stored import Stored, StoredLinear
 from sparsefit.nn.targets import NORMS, TRANSPOSED, masked_weights
 
 INDEX_BYTES = 4
@@ -169,11 +170,16 @@ def summary(model: nn.Module) -> Summary:
     total                                40        4   0.1000       0        0
     """
     masked = {id(target.weight) for target in masked_weights(model)}
-    lines, counted = [], set()
+    lines, counted, made = [], set[int](), list[Tensor]()
     for name, module in model.named_modules():
-        if isinstance(module, (Masked, *NORMS)):
+        if isinstance(module, (Masked, Stored, *NORMS)):
             continue
-        own = {tensor: p for tensor, p in module._parameters.items() if p is not None}
+        own: dict[str, Tensor] = {t: p for t, p in module._parameters.items() if p is not None}
+        if isinstance(module, StoredLinear):
+            own["weight"] = module.weight
+            made.append(own["weight"])  # so that no other tensor gets its id
+            masked.add(id(own["weight"]))
+            counted.add(id(module.weight_store.values))
         weights = {tensor: p for tensor, p in own.items() if p.ndim > 1 and id(p) not in counted}
         for tensor, weight in weights.items():
             beside = {tensor: weight}
@@ -191,11 +197,13 @@ def summary(model: nn.Module) -> Summary:
 
 
 def _summarize(
-    name: str, module: nn.Module, beside: dict[str, nn.Parameter], masked: set[int]
+    name: str, module: nn.Module, beside: dict[str, Tensor], masked: set[int]
 ) -> LayerSummary:
     weight, *bias = beside.values()
     weights, biases = _count(weight), _count(*bias)
     kind = getattr(type(module), "plain_class", type(module))
+    if isinstance(module, StoredLinear):
+        kind = module.weight_store.plain_class
     return LayerSummary(
         name,
         kind=kind.__name__,

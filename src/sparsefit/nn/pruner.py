@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,11 +12,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sparsefit.nn.asking import Wishes, read_wishes
-from sparsefit.nn.budget import Allocation, Candidate, Choice, choose, proportions
+from sparsefit.nn.budget import Allocation, Candidate, Choice, choose, proportions, shares, within
 from sparsefit.nn.following import follow_optimizers, unfollow
-from sparsefit.nn.masked import Masked, attach
+from sparsefit.nn.masked import Masked, attach, count_after_loading
 from sparsefit.nn.masks import MaskRule
 from sparsefit.nn.schedules import Schedule
+from sparsefit.nn.stored import Stored, store
 from sparsefit.nn.structure import Structure
 from sparsefit.nn.targets import forget, masked_weights
 from sparsefit.nn.watching import Watch
@@ -57,6 +57,11 @@ class Pruner:
         What of it not to mask.
     biases : bool, optional
         Mask the biases of these layers as well.
+    kernel : {"dense", "auto", "sparse"}, optional
+        ``sparse``: linear layers store, multiply and train only their nonzeros, so that time and
+        memory, the optimiser's included, go with these; for rules `RigL` (then the default), `SET`
+        and `OneShot`. ``auto``: where that is faster, in large layers with a tenth of nonzeros or
+        less. Default: weights with zeros in them.
 
     Raises
     ------
@@ -95,21 +100,22 @@ class Pruner:
         layers: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         biases: bool = False,
+        kernel: str = "dense",
     ):
         wishes = read_wishes(
             model, sparsity=sparsity, nnz=nnz, mask=mask, structure=structure, schedule=schedule,
             allocation=allocation, layers=layers, exclude=exclude, biases=biases,
+            kernel=kernel,
         )  # fmt: skip
         self.rule, self.schedule = wishes.rule, wishes.schedule
-        self._choose: Choice = (
-            allocation if callable(allocation) else partial(choose, allocation=allocation)
-        )
+        self._allocation = allocation
         self.n_steps, self.is_stale = 0, False
         self._is_finished, self._is_automatic = False, False
-        self._members: list[weakref.ref[Masked]] = []
+        self._members: list[weakref.ref[Masked | Stored]] = []
         self._final: dict[str, Tensor] = {}
         # What optimisers have stepped since the last step that was counted.
-        self._turn: set[tuple[Masked, str]] = set()
+        self._turn: set[tuple[nn.Module, str]] = set()
+        self._optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._mask(model, wishes)
         self._watch = Watch()
         follow_optimizers(self)
@@ -127,16 +133,31 @@ class Pruner:
             masked.share = wish.share
             self.join(masked)
         self.refresh()
+        self._members = []
         for masked, wish in zip(made, wishes.weights, strict=True):
-            attach(masked, wish.place.owners, model)
+            if wish.is_stored:
+                self._store(masked, wish.place.module)
+            else:
+                self.join(masked)
+                attach(masked, wish.place.owners, model)
+        count_after_loading(model)
         self.go_to(0)
 
-    def join(self, masked: Masked) -> None:
+    def _store(self, masked: Masked, module: nn.Module) -> None:
+        """Keep only the nonzeros of a weight that has been masked."""
+        stored = Stored(
+            masked.weight, masked.mask, name=masked.name, group=masked.group, rule=self.rule,
+            driver=self, share=masked.share,
+        )  # fmt: skip
+        self.join(stored)
+        store(module, stored)
+
+    def join(self, masked: Masked | Stored) -> None:
         """Drive a mask, too."""
         self._members.append(weakref.ref(masked))
 
     @property
-    def members(self) -> list[Masked]:
+    def members(self) -> list[Masked | Stored]:
         """The masks."""
         return [masked for member in self._members if (masked := member()) is not None]
 
@@ -200,26 +221,57 @@ class Pruner:
         self.n_steps, self._turn = step, set()
         self._prepare()
 
-    @torch.no_grad()
     def refresh(self, optimizer: Optimizer | None = None) -> None:
         """Make the masks anew for the present step."""
+        if optimizer is not None:
+            self._optimizers.add(optimizer)
         for members in self._groups():
-            importance = [
-                masked.rule.importance(
-                    masked.evidence(self.n_steps, self.schedule.stop, _memory(masked, optimizer))
-                )
-                for masked in members
-            ]
-            self._set_masks(members, importance, self._count(members), optimizer)
+            self._renew(members, self._count(members), self.schedule.stop, optimizer)
 
-    def _groups(self) -> Iterator[list[Masked]]:
+    @torch.no_grad()
+    def _renew(
+        self,
+        members: Sequence[Masked | Stored],
+        keep: int,
+        stop: int | None,
+        optimizer: Optimizer | None = None,
+    ) -> None:
+        """Let the rule choose what a group keeps."""
+        masked = [one for one in members if isinstance(one, Masked)]
+        importance = [
+            one.rule.importance(one.evidence(self.n_steps, stop, _memory(one, optimizer)))
+            for one in masked
+        ]
+        if len(masked) == len(members):
+            self._set_masks(masked, importance, keep, optimizer)
+            return
+        counts = dict(zip(members, self._counts(members, keep, stop), strict=True))
+        for one in members:
+            if isinstance(one, Stored):
+                one.exchange(
+                    counts[one], step=self.n_steps, stop=stop, optimizers=[*self._optimizers]
+                )
+        for one, scores in zip(masked, importance, strict=True):
+            self._set_masks([one], [scores], counts[one], optimizer)
+
+    def _counts(self, members: Sequence[Masked | Stored], keep: int, stop: int | None) -> list[int]:
+        """Share out what a group keeps where not all weights can be ranked together."""
+        allocation: Allocation = "uniform" if self._allocation == "uniform" else "erk"
+        counts = shares([tuple(one.shape) for one in members], keep, allocation)
+        most = [
+            one.most(self.n_steps, stop) if isinstance(one, Stored) else one.shape.numel()
+            for one in members
+        ]
+        return within(counts, most)
+
+    def _groups(self) -> Iterator[list[Masked | Stored]]:
         """List the masks that share a budget."""
-        groups: dict[str, list[Masked]] = {}
+        groups: dict[str, list[Masked | Stored]] = {}
         for masked in self.members:
             groups.setdefault(masked.group, []).append(masked)
         yield from groups.values()
 
-    def _count(self, members: Sequence[Masked]) -> int:
+    def _count(self, members: Sequence[Masked | Stored]) -> int:
         """Return how many weights of a group are kept since masks were last made."""
         final = sum(masked.share for masked in members)
         size = sum(masked.shape.numel() for masked in members)
@@ -242,9 +294,14 @@ class Pruner:
             masked.set_mask(kept, self.n_steps)
             forget(masked, stayed, _memory(masked, optimizer))
         # What a copy of some of the layers takes along, should one be made.
-        shares = proportions([masked.n_kept for masked in members], final)
-        for masked, share in zip(members, shares, strict=True):
-            masked.share = share
+        parts = proportions([masked.n_kept for masked in members], final)
+        for masked, part in zip(members, parts, strict=True):
+            masked.share = part
+
+    def _choose(self, candidates: list[Candidate], keep: int) -> list[Tensor]:
+        if callable(self._allocation):
+            return self._allocation(candidates, keep)
+        return choose(candidates, keep, self._allocation)
 
     @torch.no_grad()
     def recount(self) -> None:
@@ -260,11 +317,25 @@ class Pruner:
                     f"the masks that were loaded keep {kept} weights where {allowed} are allowed: "
                     f"the most important {allowed} of them are kept", stacklevel=2,
                 )  # fmt: skip
-            if is_over or any(masked.source == "weights" for masked in members):
-                self._set_masks(members, [_worth(masked) for masked in members], allowed)
+            self._cut(members, allowed)
             for masked in members:
                 masked.source = ""
         self._prepare()
+
+    def _cut(self, members: Sequence[Masked | Stored], allowed: int) -> None:
+        """Make masks anew that a checkpoint has brought, if they keep too much or are missing."""
+        is_over = sum(one.n_kept for one in members) > allowed
+        if not is_over and all(one.source != "weights" for one in members):
+            return
+        masked = [one for one in members if isinstance(one, Masked)]
+        if len(masked) == len(members):
+            self._set_masks(masked, [_worth(one) for one in masked], allowed)
+            return
+        for one, count in zip(members, self._counts(members, allowed, self.n_steps), strict=True):
+            if isinstance(one, Masked):
+                self._set_masks([one], [_worth(one)], count)
+            else:
+                one.exchange(count, step=1, stop=1)
 
     def finish(self) -> None:
         """Bring the masks to the final sparsity, hard, whatever the schedule says; they stay so.
@@ -277,18 +348,13 @@ class Pruner:
         for masked in self.members:
             masked.settle()
             masked.hold()
-        with torch.no_grad():
-            for members in self._groups():
-                keep = sum(masked.share for masked in members)
-                if sum(masked.n_kept for masked in members) > keep:
-                    # The mask stops here: rules that drop and grow exchange nothing more.
-                    importance = [
-                        masked.rule.importance(masked.evidence(self.n_steps, self.n_steps))
-                        for masked in members
-                    ]
-                    self._set_masks(members, importance, keep)
+        for members in self._groups():
+            keep = sum(masked.share for masked in members)
+            if sum(masked.n_kept for masked in members) > keep:
+                # The mask stops here: rules that drop and grow exchange nothing more.
+                self._renew(members, keep, self.n_steps)
         for masked in self.members:
-            masked.is_soft = False
+            masked.prepare(0.0, is_soft=False)
         self._is_finished, self._final = True, self.masks()
         unfollow(self)
 
@@ -308,7 +374,7 @@ class Pruner:
 
         Of several optimisers that take turns, each with parameters of its own, the first counts.
         """
-        own: set[tuple[Masked, str]] = set()
+        own: set[tuple[nn.Module, str]] = set()
         for masked in self.members:
             if id(masked.weight) in parameters:
                 own.add((masked, "weight"))
@@ -317,13 +383,14 @@ class Pruner:
                 own.add((masked, "scores"))
         if not own or not counts:
             return
+        self._optimizers.add(optimizer)
         is_next_turn = not self._turn or bool(own & self._turn)
         self._turn = own if is_next_turn else self._turn | own
         self._watch.after_step(self, own)
         if is_next_turn and self._is_automatic:
             self.step(optimizer)
 
-    def on_forward(self, masked: Masked) -> None:
+    def on_forward(self, masked: Masked | Stored) -> None:
         """Take notice that a layer runs."""
         if self.is_stale:
             self.recount()
@@ -336,11 +403,12 @@ class Pruner:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the masks out: those of a copy join by themselves, and may be fewer."""
-        return {**self.__dict__, "_members": [], "_turn": set()}
+        return {**self.__dict__, "_members": [], "_turn": set(), "_optimizers": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Follow the optimisers of a copied model as the original does."""
         self.__dict__.update(state)
+        self._optimizers = weakref.WeakSet()
         if not self._is_finished:
             follow_optimizers(self)
 

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
 from sparsefit.nn.masked import Masked
+from sparsefit.nn.stored import Stored
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 SEVERAL = "is made of several parameters, which masks do not support"
@@ -73,14 +74,14 @@ class Target:
     module : Module
     tensor : str
         Name of the weight in the module.
-    masked : Masked
-        Its mask.
+    masked : Masked or Stored
+        Its mask, or its nonzeros.
     """
 
     layer: str
     module: nn.Module
     tensor: str
-    masked: Masked
+    masked: Masked | Stored
 
     @property
     def name(self) -> str:
@@ -89,7 +90,7 @@ class Target:
 
     @property
     def weight(self) -> nn.Parameter:
-        """The parameter, which is zero where the mask is."""
+        """The parameter, which is zero where the mask is; or its nonzeros alone."""
         return self.masked.weight
 
     def dense(self) -> Tensor:
@@ -114,7 +115,7 @@ def masked_weights(model: nn.Module) -> Iterator[Target]:
     seen = set()
     for layer, module in model.named_modules():
         for child in module._modules.values():
-            if isinstance(child, Masked) and child not in seen:
+            if isinstance(child, (Masked, Stored)) and child not in seen:
                 seen.add(child)
                 yield Target(layer, module, child.tensor, child)
 
@@ -221,7 +222,7 @@ def _maskable(model: nn.Module, *, biases: bool) -> tuple[list[Place], dict[str,
     owners = _owners(model)
     places, reasons, seen = [], {}, set()
     for layer, module in model.named_modules():
-        if isinstance(module, (Masked, *NORMS)):
+        if isinstance(module, (Masked, Stored, *NORMS)):
             continue
         parameters = {t: p for t, p in module._parameters.items() if p is not None}
         has_weight = any(_is_weight(parameter) for parameter in parameters.values())

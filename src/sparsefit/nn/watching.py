@@ -11,6 +11,7 @@ from torch import nn
 if TYPE_CHECKING:
     from sparsefit.nn.masked import Masked
     from sparsefit.nn.pruner import Pruner
+    from sparsefit.nn.stored import Stored
 
 # How often something has to happen before it is spoken of: once or twice may be a warm-up.
 PATIENCE = 3
@@ -34,10 +35,10 @@ class Watch:
         self.has_begun, self.n_seen = False, 0
         self._n_unseen_moves, self._has_spoken = 0, False
         self._sum: float | None = None
-        self._stepped: set[tuple[Masked, str]] = set()
+        self._stepped: set[tuple[nn.Module, str]] = set()
         self._has_moved = False
 
-    def on_forward(self, pruner: Pruner, masked: Masked) -> None:
+    def on_forward(self, pruner: Pruner, masked: Masked | Stored) -> None:
         """Look whether weights have moved though no optimiser has told of a step."""
         is_first = masked is pruner.members[0]
         if self.has_begun or self._has_spoken or not is_first or not masked.training:
@@ -55,14 +56,14 @@ class Watch:
                 "Pruner.step() after every update"
             )
 
-    def _moved(self, masked: Masked) -> bool:
+    def _moved(self, masked: Masked | Stored) -> bool:
         before = self._sum
         self._sum = float(masked.weight.detach().double().square().sum())
         moved = before is not None and before != self._sum
         self._has_moved |= moved
         return moved
 
-    def after_step(self, pruner: Pruner, stepped: set[tuple[Masked, str]]) -> None:
+    def after_step(self, pruner: Pruner, stepped: set[tuple[nn.Module, str]]) -> None:
         """Look, after steps of torch optimisers, whether they hold scores, and are counted."""
         self.n_seen += 1
         if self.n_seen <= 2 * PATIENCE:
