@@ -60,7 +60,7 @@ class Pruner:
     kernel : {"dense", "auto", "sparse"}, optional
         ``sparse``: linear layers store, multiply and train only their nonzeros, so that time and
         memory, the optimiser's included, go with these; for rules `RigL` (then the default), `SET`
-        and `OneShot`. ``auto``: where that is faster, in large layers with a tenth of nonzeros or
+        and `OneShot`. ``auto``: where that is faster, in large layers with a fifth of nonzeros or
         less. Default: weights with zeros in them.
 
     Raises

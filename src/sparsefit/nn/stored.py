@@ -19,7 +19,7 @@ from sparsefit.nn.structure import Structure, Unstructured
 # Entries of a dense gradient that are made at a time.
 BLOCK = 2**20
 # From which size and up to which density a training step on the nonzeros alone is faster.
-LEAST_SIZE, MOST_DENSITY = 2**16, 0.1
+LEAST_SIZE, MOST_DENSITY = 2**16, 0.2
 
 KERNELS = ("dense", "auto", "sparse")
 
@@ -296,7 +296,7 @@ def is_stored(
 ) -> bool:
     """Return whether a weight is to be stored by its nonzeros.
 
-    With kernel ``auto``, where that is faster: of large weights with a tenth of nonzeros or less.
+    With kernel ``auto``, where that is faster: of large weights with a fifth of nonzeros or less.
     """
     if kernel == "dense" or type(module) not in STORED_CLASSES:
         return False
