@@ -1,6 +1,7 @@
 from . import export as export
 from . import nn as nn
 from . import report as report
+from .compression.compress import compress as compress
 from .core.errors import DataError as DataError
 from .core.errors import OptionError as OptionError
 from .core.errors import ParameterError as ParameterError

@@ -45,7 +45,7 @@ def test_a_command_is_understood(words, monkeypatch, tmp_path, capsys):
 
 def test_the_commands_are_found():
     assert len(COMMANDS) >= 8
-    assert len(PYTHON) == 5
+    assert len(PYTHON) == 6
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -62,6 +62,11 @@ def test_python_runs(code, monkeypatch, tmp_path, capsys):
         assert names["model"].n_nonzero_ <= 30
         assert names["model"].score(names["X"], names["y"]) > 0.4
         assert (tmp_path / "diabetes.safetensors").is_file()
+    elif "small" in names:
+        before, after = names["small"].compression.bytes
+        assert after < before / 20
+        assert names["small"].compression.error < 1e-4
+        assert (tmp_path / "small.pt").stat().st_size < 500_000
     elif "model" in names:
         layers = sparsefit.summary(names["model"]).layers
         kept = sum(int((names["model"].get_submodule(at.name).weight != 0).sum()) for at in layers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sparsefit.core.text_table import text_table
 from sparsefit.nn.masked import Masked
 from sparsefit.nn.stored import Stored, StoredLinear
 from sparsefit.nn.targets import NORMS, TRANSPOSED, masked_weights
@@ -137,14 +138,7 @@ class Summary:
                 ("(other)", "", "", "no", *_cells(self.other_weights, self.other_biases), "", "")
             )
         rows.append(("total", "", "", "", *_cells(self.weights, self.biases), "", ""))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(
-                text.ljust(width) if at < N_TEXT_COLUMNS else text.rjust(width)
-                for at, (text, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        )
+        return text_table(rows, n_text_columns=N_TEXT_COLUMNS)
 
 
 @torch.no_grad()
