@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args
 
 from torch import nn
 
+from sparsefit.core.errors import OptionError, near_match
+from sparsefit.nn.asking import read_wishes
 from sparsefit.nn.masked import detach
 from sparsefit.nn.masks import Magnitude, MaskRule, OneShot
+from sparsefit.nn.oneshot.prune import groups_from_data
 from sparsefit.nn.pruner import Pruner, pruners
 from sparsefit.nn.schedules import Constant, Schedule
 
 M = TypeVar("M", bound=nn.Module)
+PruningMethod = Literal["magnitude", "wanda", "surgeon"]
 
 
 def sparsify(
@@ -57,8 +62,16 @@ def sparsify(
     return model
 
 
-def prune(model: M, *, sparsity: float | None = None, nnz: int | None = None, **options: Any) -> M:
-    """Prune once: keep the largest weights, and hold the others at zero.
+def prune(
+    model: M,
+    *,
+    sparsity: float | Mapping[str, float] | None = None,
+    nnz: int | None = None,
+    data: Any = None,
+    method: PruningMethod | None = None,
+    **options: Any,
+) -> M:
+    """Prune once, and hold what is pruned at zero.
 
     Parameters
     ----------
@@ -66,17 +79,53 @@ def prune(model: M, *, sparsity: float | None = None, nnz: int | None = None, **
         Changed in place. It can be trained on; `finalize` makes it a plain model again.
     sparsity, nnz, **options
         As of `Pruner`; the allocation is ``global`` by default.
+    data : Tensor, or iterable of Tensor or of (inputs, ...), optional
+        Inputs of the model, or batches of them: a few hundred rows of what it was trained on.
+    method : {"magnitude", "wanda", "surgeon"}, optional
+        What is kept: the largest weights (the default without data); those that are largest times
+        their input (Wanda, https://arxiv.org/abs/2306.11695); or, the default with data, what the
+        layer-wise optimal brain surgeon keeps, who also refits the weights that stay, and their
+        biases. The last two share the budget by what pruning each layer changes in the outputs of
+        the network. Linear layers, convolutions and attention are pruned so; of other layers the
+        largest weights stay.
+
+    Raises
+    ------
+    SparsefitError
+        If a value is not allowed, or the method does not go with what else is given.
 
     Examples
     --------
     >>> model = prune(nn.Linear(8, 4), nnz=10)
     >>> sum(int((p != 0).sum()) for p in (model.weight, model.bias))
     10
+    >>> import torch
+    >>> model = prune(nn.Linear(8, 4), sparsity=0.75, data=torch.randn(100, 8))
+    >>> int((model.weight != 0).sum())
+    8
     """
-    options = {
-        "mask": OneShot(), "schedule": Constant(stop=0), "allocation": "global", **options
-    }  # fmt: skip
-    return sparsify(model, sparsity=sparsity, nnz=nnz, **options)
+    options = {"mask": OneShot(), "schedule": Constant(stop=0), **options}
+    method = method or ("magnitude" if data is None else "surgeon")
+    if method not in get_args(PruningMethod):
+        words = f"one of {', '.join(get_args(PruningMethod))}"
+        raise OptionError("method", method, words, near_match(str(method), get_args(PruningMethod)))
+    if method == "magnitude":
+        options = {"allocation": "global", **options}
+        return sparsify(model, sparsity=sparsity, nnz=nnz, **options)
+    if data is None:
+        raise OptionError("data", data, f"inputs of the model with method {method!r}")
+    if "allocation" in options or options.get("biases"):
+        name = "allocation" if "allocation" in options else "biases"
+        raise OptionError(name, options[name], f"left out with method {method!r}")
+    wanted = {"structure": None, "layers": None, "exclude": (), "kernel": "dense", **options}
+    wishes = read_wishes(
+        model, sparsity=sparsity, nnz=nnz, allocation="uniform", biases=False, **wanted
+    )
+    chosen = iter(groups_from_data(model, wishes, data, method))
+    return sparsify(
+        model, sparsity=sparsity, nnz=nnz, allocation=lambda candidates, keep: next(chosen),
+        **options,
+    )  # fmt: skip
 
 
 def finalize(model: M) -> M:
