@@ -749,6 +749,8 @@ def test_fully_sharded_models_are_refused_in_a_sentence(tmp_path):
         model = fully_shard(sparsify(make_mlp()), mesh=init_device_mesh("cpu", (1,)))
         with pytest.raises(SparsefitError, match=r"0\.weight is split over processes \(FSDP\)"):
             train(model, X, 1)
+        # Models beside it are none of its business.
+        train(sparsify(make_mlp()), X, 2)
         with pytest.raises(SparsefitError, match="is split over processes"):
             sparsify(fully_shard(make_mlp(), mesh=init_device_mesh("cpu", (1,))))
     finally:

@@ -8,7 +8,7 @@ in the place of the weight, so that a forward pass sees the mask whatever was wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -113,6 +113,10 @@ class Masked(nn.Module):
         if self._swapped:
             return self._swapped[-1]
         return self._whole(self._owner[0]._parameters.get(self.tensor))
+
+    def is_in(self, parameters: Container[int]) -> bool:
+        """Return whether the weight is among parameters given by ``id``."""
+        return id(self._owner[0]._parameters.get(self.tensor)) in parameters
 
     def _whole(self, weight: Any) -> nn.Parameter:
         """Refuse what FSDP makes of a weight: a piece of it, nothing, or a distributed tensor."""

@@ -365,7 +365,7 @@ class Pruner:
     def before_step(self, parameters: set[int]) -> None:
         """Let an optimiser see the values of pruned weights."""
         for masked in self.members:
-            if id(masked.weight) in parameters:
+            if masked.is_in(parameters):
                 self._watch.has_begun = True
                 masked.release()
 
@@ -376,7 +376,7 @@ class Pruner:
         """
         own: set[tuple[nn.Module, str]] = set()
         for masked in self.members:
-            if id(masked.weight) in parameters:
+            if masked.is_in(parameters):
                 own.add((masked, "weight"))
                 masked.hold()
             if masked.scores is not None and id(masked.scores) in parameters:

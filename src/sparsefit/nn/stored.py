@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -72,6 +72,10 @@ class Stored(nn.Module):
     def weight(self) -> nn.Parameter:
         """What the optimiser trains: the nonzeros."""
         return self.values
+
+    def is_in(self, parameters: Container[int]) -> bool:
+        """Return whether the nonzeros are among parameters given by ``id``."""
+        return id(self.values) in parameters
 
     @property
     def n_kept(self) -> int:
