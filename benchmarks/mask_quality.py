@@ -20,7 +20,7 @@ from sparsefit.nn import MASKS, HardTopK, MaskRule, SparseLinear
 
 TOY = ["--seeds", "0", "--masks", "default", "none (as published)", "--steps", "3"]
 RULES: dict[str, MaskRule | None] = {"default": None}
-RULES |= {name: rule() for name, rule in MASKS.items() if name != "magnitude"}  # the default
+RULES |= {name: rule() for name, rule in MASKS.items() if name != "fisher"}  # the default
 RULES["none (as published)"] = HardTopK(gradient="none")
 GOALS = {0.75: 0.01, 0.9: 0.1, 0.95: 0.5}
 

@@ -95,3 +95,22 @@ def test_fisher_that_stops_early_revives_nothing(steps):
     for name, mask in driver.masks().items():
         assert not (mask & ~before[name]).any()
     assert sum(int((p != 0).sum()) for p in model.parameters() if p.ndim > 1) == 26
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), lambda p: torch.optim.Adam(p)]
+)
+def test_with_a_fallback_any_optimiser_will_do(make):
+    masks = []
+    for rule in (Fisher(fallback=True), Magnitude(), Fisher()):
+        model, X = make_mlp(), torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+        sparsify(model, sparsity=0.7, mask=rule, schedule=Constant(period=2))
+        optimizer = make(model.parameters())
+        if rule == Fisher() and isinstance(optimizer, torch.optim.SGD):
+            return
+        train(model, X, 5, optimizer)
+        masks.append(kept(model))
+        if len(masks) == 2 and isinstance(optimizer, torch.optim.SGD):
+            assert same(*masks)
+    # Under Adam it is Fisher itself.
+    assert same(masks[0], masks[2])

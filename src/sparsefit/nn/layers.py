@@ -49,7 +49,7 @@ class SparseLinear(_SparseLayer, nn.Linear):
     nnz : int, optional
         In place of it, the number of nonzero parameters, a bias included.
     mask : MaskRule or str, optional
-        Default `Magnitude`: the largest weights, where pruned ones may come back.
+        Default that of `sparsify`: the weights that matter most, where pruned ones may come back.
     structure : Structure or str, optional
         Default `Unstructured`.
     schedule : Schedule or str, optional

@@ -10,7 +10,7 @@ from torch import nn
 from sparsefit.core.errors import OptionError, near_match
 from sparsefit.nn.asking import read_wishes
 from sparsefit.nn.masked import detach
-from sparsefit.nn.masks import Magnitude, MaskRule, OneShot
+from sparsefit.nn.masks import Fisher, MaskRule, OneShot
 from sparsefit.nn.oneshot.prune import groups_from_data
 from sparsefit.nn.pruner import Pruner, pruners
 from sparsefit.nn.schedules import Constant, Schedule
@@ -38,7 +38,8 @@ def sparsify(
     model : Module
         Changed in place.
     mask : MaskRule or str, optional
-        Default `Magnitude`, which lets pruned weights come back.
+        Default `Fisher`, by the mean squared gradients that Adam and its relatives keep, which lets
+        pruned weights come back; under optimisers that keep none, as `Magnitude` does.
     schedule : Schedule or str, optional
         Default `Constant`.
     **options
@@ -56,7 +57,7 @@ def sparsify(
     14
     """
     if mask is None and options.get("kernel", "dense") == "dense":
-        mask = Magnitude()
+        mask = Fisher(fallback=True)
     pruner = Pruner(model, mask=mask, schedule=schedule or Constant(), **options)
     pruner.follow()
     return model

@@ -61,6 +61,13 @@ class Evidence:
             raise SparsefitError(f"{who} needs gradients: call it between backward and zero_grad")
         return self.gradient
 
+    @property
+    def knows_second_moment(self) -> bool:
+        """Whether the optimiser keeps mean squared gradients, or there is none to ask for them."""
+        if self.memory is None:
+            return self.step in (0, self.stop)
+        return any(name in self.memory for name in SECOND_MOMENTS)
+
     def second_moment_for(self, who: str) -> Tensor | None:
         """Return the optimiser's running mean of squared gradients, or None where not known.
 
@@ -170,7 +177,7 @@ class Fisher(Magnitude):
     can be ranked together: use it with allocation ``global``.
 
     The first mask, made before any step, is that of the magnitudes. The optimiser must be one that
-    keeps v: Adam and its relatives, RMSprop or Adadelta.
+    keeps v, Adam and its relatives, RMSprop or Adadelta, unless `fallback` is set.
 
     References
     ----------
@@ -189,10 +196,13 @@ class Fisher(Magnitude):
     exponent: float = option(
         0.25, "power of the mean squared gradient in the score", check=between(0, 1)
     )
+    fallback: bool = option(
+        False, "rank by magnitude where the optimiser keeps no mean squared gradients"
+    )
 
     def importance(self, evidence: Evidence) -> Tensor:
         """Return the mean |w| v^exponent of every group."""
-        if self.exponent == 0:
+        if self.exponent == 0 or (self.fallback and not evidence.knows_second_moment):
             return super().importance(evidence)
         moment = evidence.second_moment_for(f"mask {self.name!r}")
         if moment is None:
