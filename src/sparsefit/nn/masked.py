@@ -18,6 +18,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.nn.masks import Evidence, HardTopK, MaskRule, SoftRule
 from sparsefit.nn.stored import Stored, StoredLinear, restore
 from sparsefit.nn.structure import Structure
+from sparsefit.nn.through import gated_weight, masked_weight
 
 
 class Masked(nn.Module):
@@ -163,17 +164,16 @@ class Masked(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """Return what the layer's forward pass sees in place of the weight."""
         if self.is_soft and self.training:
-            gated: tuple[Tensor, ...] = _Gated.apply(  # type: ignore[no-untyped-call]
+            assert isinstance(self.rule, SoftRule)
+            return gated_weight(
                 weight, self.behind, self.scores, self.threshold, self.temperature, self.structure,
                 self.rule,
             )  # fmt: skip
-            return gated[0]
         scored = isinstance(self.rule, HardTopK)
-        masked: Tensor = _Through.apply(  # type: ignore[no-untyped-call]
+        return masked_weight(
             weight, self.behind if scored else None, self.scores if scored else None,
             self._factors, self.gain, self.structure,
         )  # fmt: skip
-        return masked
 
     @torch.no_grad()
     def set_mask(self, kept: Tensor, step: int) -> None:
@@ -375,72 +375,3 @@ def detach(model: nn.Module) -> None:
             for key in [key for key, hook in hooks.items() if hook in _HOOKS]:
                 del hooks[key]
                 module._forward_hooks_always_called.pop(key, None)
-
-
-class _Through(torch.autograd.Function):
-    """Weight times mask; backward treats the mask as if it were differentiable."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(
-        weight: Tensor,
-        behind: Tensor | None,
-        scores: Tensor | None,
-        mask: Tensor,
-        gain: Tensor | None,
-        structure: Structure,
-    ) -> Tensor:
-        return structure.scale(weight, mask)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        weight, behind, scores, _, gain, ctx.structure = inputs
-        ctx.save_for_backward(None if scores is None else weight, behind, gain)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        [gradient] = gradients
-        weight, behind, gain = ctx.saved_tensors
-        for_weight, for_scores = None, None
-        if ctx.needs_input_grad[0]:
-            for_weight = gradient if gain is None else ctx.structure.scale(gradient, gain)
-        if ctx.needs_input_grad[2]:
-            for_scores = ctx.structure.total(gradient * (weight + behind))
-        return for_weight, None, for_scores, None, None, None
-
-
-class _Gated(torch.autograd.Function):
-    """All values of a weight times soft gates."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(
-        weight: Tensor,
-        behind: Tensor,
-        scores: Tensor,
-        threshold: Tensor,
-        temperature: Tensor,
-        structure: Structure,
-        rule: SoftRule,
-    ) -> tuple[Tensor, ...]:
-        gates, slopes = rule.gates((scores - threshold).div_(temperature))
-        dense = weight + behind
-        return structure.scale(dense, gates), dense, gates, slopes.div_(temperature)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.structure = inputs[5]
-        ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(*output[1:])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        dense, gates, slopes = ctx.saved_tensors
-        if gradients[0] is None:
-            return (None,) * 7
-        for_weight = ctx.structure.scale(gradients[0], gates)
-        for_scores = ctx.structure.total(gradients[0] * dense).mul(slopes)
-        return for_weight, None, for_scores, None, None, None, None
