@@ -128,9 +128,9 @@ def test_grown_weights_have_the_largest_gradients_and_no_memory():
 
     step()
     [target] = masked_weights(layer)
-    before = target.masked.expanded().bool()
+    before = target.masked.expanded()
     gradient = step()
-    after = target.masked.expanded().bool()
+    after = target.masked.expanded()
     grown, dropped = after & ~before, before & ~after
     assert int(grown.sum()) == int(dropped.sum()) == 30
     assert gradient[grown].min() >= gradient[~before & ~grown].max()

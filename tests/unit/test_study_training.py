@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from sparsefit.core.errors import DataError, OptionError, SparsefitError
 from sparsefit.nn import MASKS
+from sparsefit.nn.masking import plain_copy
 from sparsefit.study.config import StudyConfig
 from sparsefit.study.evaluation import evaluate
 from sparsefit.study.folder import RunFolder
-from sparsefit.study.network import finished, make_network, masks
+from sparsefit.study.network import make_network, masks
 from sparsefit.study.rows import held_out_rows, rows_of_step
 from sparsefit.study.training import train
 
@@ -310,7 +311,7 @@ def test_evaluation_scores_the_trained_network(tmp_path):
     scores, truth = evaluation.scores, evaluation.truth
     X, y = held_out_rows(config)
     with torch.no_grad():
-        untrained = finished(make_network(config))(torch.from_numpy(X)).numpy()
+        untrained = plain_copy(make_network(config))(torch.from_numpy(X)).numpy()
     assert scores["mse"] < 0.05 * np.square(untrained - y).mean()
     assert scores["mse"] == pytest.approx(np.square(evaluation.prediction - truth).mean())
     assert scores["constant_mse"] == pytest.approx(np.square(truth - truth.mean()).mean())
@@ -347,7 +348,7 @@ def test_evaluation_leaves_the_training_as_it_was(tmp_path, trained):
 
 def test_finishing_copies(trained):
     network = make_network(SMALL)
-    finished(network)
+    plain_copy(network)
     assert set(masks(network)) == {"hidden", "output"}
 
 

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from sparsefit.compression.graph import CONVOLUTIONS, calls, shape_of
+from sparsefit.compression.graph import CONVOLUTIONS, DROPOUTS, calls, shape_of
 
 ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.Hardtanh,
-    nn.Hardswish, nn.Hardsigmoid, nn.Softplus, nn.Mish, nn.Identity, nn.Dropout, nn.Dropout1d,
-    nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout,
+    nn.Hardswish, nn.Hardsigmoid, nn.Softplus, nn.Mish, nn.Identity, *DROPOUTS,
 )  # fmt: skip
 POOLS = (
     nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d,
@@ -339,7 +338,7 @@ def _fold(layer: nn.Module, signal: Signal) -> None:
     shift = weight[:, fixed].flatten(2).sum(2) if weight.ndim > 2 else weight[:, fixed]
     shift = shift @ constant[fixed]
     if layer.bias is None and shift.any():
-        layer.bias = nn.Parameter(torch.zeros_like(weight[:, 0].flatten(1)[:, 0]))
+        layer.bias = nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False)
     if isinstance(layer.bias, Tensor):
         layer.bias.data += shift
     weight.data[:, fixed] = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from sparsefit.compression.choosing import LayerCompression, choose_forms, n_byt
 from sparsefit.compression.graph import LAYERS, lighten, trace
 from sparsefit.core.errors import OptionError
 from sparsefit.core.text_table import text_table
-from sparsefit.nn.masking import finalize
+from sparsefit.nn.masking import plain_copy
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,7 @@ def compress(model: nn.Module, example: Any) -> nn.Module:
     (['0', '2'], True)
     """
     inputs = example if isinstance(example, tuple) else (example,)
-    with warnings.catch_warnings():
-        # Of schedules that have not ended: a copy is finalised, to look at it.
-        warnings.simplefilter("ignore")
-        plain = finalize(copy.deepcopy(model)).eval().requires_grad_(False)
+    plain: nn.Module = plain_copy(model).requires_grad_(False)
     if type(plain) in LAYERS:
         plain = nn.Sequential(plain)
     wanted = _call(plain, inputs)

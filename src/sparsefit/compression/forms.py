@@ -38,7 +38,7 @@ class SparseLinear(nn.Module):
         self.shape = tuple(weight.shape)
         self._made: tuple[Any, Any] = (None, None)
         _register(self, weight)
-        self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+        self.bias = _frozen(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W^T + b."""
@@ -104,7 +104,7 @@ class BlockLinear(nn.Module):
         self.columns: Tensor
         self.register_buffer("starts", blocks.crow_indices().int())
         self.register_buffer("columns", blocks.col_indices().int())
-        self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+        self.bias = _frozen(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W^T + b."""
@@ -191,8 +191,7 @@ class SparseConv2d(nn.Module):
         self.kernel, self.stride = layer.kernel_size, layer.stride
         self.padding, self.dilation = layer.padding, layer.dilation
         _register(self, layer.weight.flatten(1))
-        bias = layer.bias
-        self.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+        self.bias = _frozen(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution."""
@@ -209,6 +208,10 @@ class SparseConv2d(nn.Module):
             for i in (0, 1)
         ]  # fmt: skip
         return z.view(self.shape[0], len(x), *size).transpose(0, 1)
+
+
+def _frozen(bias: Tensor | None) -> nn.Parameter | None:
+    return None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
 
 
 def _register(module: nn.Module, weight: Tensor) -> None:

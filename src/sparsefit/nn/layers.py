@@ -21,7 +21,7 @@ class _SparseLayer:
     @property
     def mask(self) -> Tensor:
         """The present mask, True where a weight is kept, in the shape of the weight."""
-        return self._masked.expanded().bool()
+        return self._masked.expanded()
 
     @property
     def scores(self) -> Tensor | None:

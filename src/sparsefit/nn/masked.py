@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from sparsefit.core.errors import SparsefitError
+from sparsefit.nn.driven import Driven
 from sparsefit.nn.masks import Evidence, HardTopK, MaskRule, SoftRule
-from sparsefit.nn.stored import Stored, StoredLinear, restore
+from sparsefit.nn.stored import StoredLinear, restore
 from sparsefit.nn.structure import Structure
 from sparsefit.nn.through import gated_weight, masked_weight
 
 
-class Masked(nn.Module):
+class Masked(Driven):
     """The mask of a weight, as a submodule of its layer.
 
     Parameters
@@ -30,27 +31,18 @@ class Masked(nn.Module):
         The layer.
     tensor : str
         Name of the weight in it.
-    name : str
-        Name of the weight in the model.
-    group : str
-        Weights of one group share a budget.
-    rule : MaskRule
     structure : Structure
-    driver : Pruner
-        What makes the masks.
+    name, group, rule, driver
+        As of `Driven`.
 
     Attributes
     ----------
-    shape : torch.Size
-        Of the weight.
     mask : Tensor of bool
         In the shape of the groups.
     behind : Tensor or None
         Values of pruned weights, zero elsewhere, where the rule keeps them.
     scores : Parameter, Tensor or None
         What groups are ranked by, where the rule has scores.
-    share : int
-        Part of the budget that belongs to this weight.
     gain : Tensor or None
         What the gradient is multiplied by: 1 where the mask is, less elsewhere; None is 1
         everywhere.
@@ -58,9 +50,6 @@ class Masked(nn.Module):
         While True, training sees gates between 0 and 1; evaluation always sees the mask.
     is_released : bool
         While an optimiser steps, the weight holds the values of pruned weights as well.
-    source : str
-        Where the mask came from in the last checkpoint: empty, ``mask``, or ``weights`` if it held
-        no mask.
     """
 
     mask: Tensor
@@ -80,15 +69,13 @@ class Masked(nn.Module):
         structure: Structure,
         driver: Any,
     ):
-        super().__init__()
+        shape = getattr(owner, tensor).shape
+        super().__init__(shape, name=name, group=group, rule=rule, driver=driver)
         # In a list, as the layer is no part of this module.
         self._owner = [owner]
-        self.tensor, self.name, self.group = tensor, name, group
-        self.rule, self.structure, self.driver = rule, structure, driver
-        self.share, self.source = 0, ""
+        self.tensor, self.structure = tensor, structure
         self.is_soft, self.is_released = False, False
         self._swapped: list[nn.Parameter] = []
-        self.shape = getattr(owner, tensor).shape
         weight = self.weight
         groups = structure.group_shape(tuple(weight.shape))
         self.register_buffer("mask", torch.ones(groups, dtype=torch.bool, device=weight.device))
@@ -136,7 +123,7 @@ class Masked(nn.Module):
 
     def expanded(self) -> Tensor:
         """Return the mask in the shape of the weight."""
-        return self.structure.scale(torch.ones_like(self.weight, dtype=torch.uint8), self._factors)
+        return self.structure.expand(self.mask, self.shape)
 
     @property
     def n_kept(self) -> int:
@@ -268,14 +255,6 @@ class Masked(nn.Module):
         if self._swapped:
             _put(module, self.tensor, self._swapped.pop())
 
-    def get_extra_state(self) -> Tensor:
-        """Return the number of steps taken, which belongs to a checkpoint."""
-        return torch.tensor(self.driver.n_steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Go on from the step of a checkpoint, with the mask that was read before this."""
-        self.driver.go_to(int(state))
-
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         """Read a mask; a checkpoint without masks is one of the dense model, and lacks nothing."""
         has_mask = any(key.startswith(prefix) for key in state_dict)
@@ -284,11 +263,6 @@ class Masked(nn.Module):
         self._held_version = -1
         self.source = "mask" if has_mask else "weights"
         self.driver.is_stale = True
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Join the copy of the driver, if a model is copied or read from a file."""
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self.driver.join(self)
 
 
 def _put(module: nn.Module, tensor: str, weight: Any) -> None:
@@ -319,7 +293,7 @@ def _after_forward(module: nn.Module, args: Any, output: Any) -> None:
 
 
 def _after_load(module: nn.Module, incompatible: Any) -> None:
-    drivers = {id(m.driver): m.driver for m in module.modules() if isinstance(m, (Masked, Stored))}
+    drivers = {id(m.driver): m.driver for m in module.modules() if isinstance(m, Driven)}
     for driver in drivers.values():
         driver.recount()
 
@@ -369,8 +343,7 @@ def detach(model: nn.Module) -> None:
             if isinstance(child, Masked):
                 del module._modules[name]
         for hooks in (
-            module._forward_pre_hooks, module._forward_hooks, module._forward_hooks_always_called,
-            module._load_state_dict_post_hooks,
+            module._forward_pre_hooks, module._forward_hooks, module._load_state_dict_post_hooks,
         ):  # fmt: skip
             for key in [key for key, hook in hooks.items() if hook in _HOOKS]:
                 del hooks[key]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, get_args
 
@@ -127,6 +129,16 @@ def prune(
         model, sparsity=sparsity, nnz=nnz, allocation=lambda candidates, keep: next(chosen),
         **options,
     )  # fmt: skip
+
+
+def plain_copy(model: M) -> M:
+    """Return what `finalize` would give now, for evaluation; the model can be trained on.
+
+    Of a schedule that has not ended nothing is said: it is not meant to have.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return finalize(copy.deepcopy(model)).eval()
 
 
 def finalize(model: M) -> M:

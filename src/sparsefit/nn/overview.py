@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from sparsefit.core.text_table import text_table
+from sparsefit.nn.driven import Driven
 from sparsefit.nn.masked import Masked
-from sparsefit.nn.stored import Stored, StoredLinear
+from sparsefit.nn.stored import StoredLinear
 from sparsefit.nn.targets import NORMS, TRANSPOSED, masked_weights
 
 INDEX_BYTES = 4
@@ -166,7 +167,7 @@ def summary(model: nn.Module) -> Summary:
     masked = {id(target.weight) for target in masked_weights(model)}
     lines, counted, made = [], set[int](), list[Tensor]()
     for name, module in model.named_modules():
-        if isinstance(module, (Masked, Stored, *NORMS)):
+        if isinstance(module, (Driven, *NORMS)):
             continue
         own: dict[str, Tensor] = {t: p for t, p in module._parameters.items() if p is not None}
         if isinstance(module, StoredLinear):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -182,7 +182,7 @@ class Pruner:
         """Return the present masks by name of the weight, as bool in its shape."""
         if self.is_stale:
             self.recount()
-        return self._final or {masked.name: masked.expanded().bool() for masked in self.members}
+        return self._final or {masked.name: masked.expanded() for masked in self.members}
 
     def step(self, optimizer: Optimizer | None = None) -> None:
         """Count an optimiser step, and make the masks anew if the schedule says so.
@@ -228,7 +228,6 @@ class Pruner:
         for members in self._groups():
             self._renew(members, self._count(members), self.schedule.stop, optimizer)
 
-    @torch.no_grad()
     def _renew(
         self,
         members: Sequence[Masked | Stored],
@@ -237,29 +236,47 @@ class Pruner:
         optimizer: Optimizer | None = None,
     ) -> None:
         """Let the rule choose what a group keeps."""
+
+        def importance(masked: Masked) -> Tensor:
+            memory = _memory(masked, optimizer)
+            return masked.rule.importance(masked.evidence(self.n_steps, stop, memory))
+
+        self._assign(members, importance, keep, (self.n_steps, stop), optimizer)
+
+    @torch.no_grad()
+    def _assign(
+        self,
+        members: Sequence[Masked | Stored],
+        importance: Callable[[Masked], Tensor],
+        keep: int,
+        time: tuple[int, int | None],
+        optimizer: Optimizer | None = None,
+    ) -> None:
+        """Make the masks of a group from what their weights are ranked by.
+
+        What is stored by its nonzeros exchanges them as its rule does at a step and a stop.
+        """
         masked = [one for one in members if isinstance(one, Masked)]
-        importance = [
-            one.rule.importance(one.evidence(self.n_steps, stop, _memory(one, optimizer)))
-            for one in masked
-        ]
+        ranked = [importance(one) for one in masked]
         if len(masked) == len(members):
-            self._set_masks(masked, importance, keep, optimizer)
+            self._set_masks(masked, ranked, keep, optimizer)
             return
-        counts = dict(zip(members, self._counts(members, keep, stop), strict=True))
+        step, stop = time
+        counts = dict(zip(members, self._counts(members, keep, step, stop), strict=True))
         for one in members:
             if isinstance(one, Stored):
-                one.exchange(
-                    counts[one], step=self.n_steps, stop=stop, optimizers=[*self._optimizers]
-                )
-        for one, scores in zip(masked, importance, strict=True):
+                one.exchange(counts[one], step=step, stop=stop, optimizers=[*self._optimizers])
+        for one, scores in zip(masked, ranked, strict=True):
             self._set_masks([one], [scores], counts[one], optimizer)
 
-    def _counts(self, members: Sequence[Masked | Stored], keep: int, stop: int | None) -> list[int]:
+    def _counts(
+        self, members: Sequence[Masked | Stored], keep: int, step: int, stop: int | None
+    ) -> list[int]:
         """Share out what a group keeps where not all weights can be ranked together."""
         allocation: Allocation = "uniform" if self._allocation == "uniform" else "erk"
         counts = shares([tuple(one.shape) for one in members], keep, allocation)
         most = [
-            one.most(self.n_steps, stop) if isinstance(one, Stored) else one.shape.numel()
+            one.most(step, stop) if isinstance(one, Stored) else one.shape.numel()
             for one in members
         ]
         return within(counts, most)
@@ -311,31 +328,18 @@ class Pruner:
             for masked in members:
                 masked.take_over()
             allowed, kept = self._count(members), sum(masked.n_kept for masked in members)
-            is_over = kept > allowed
-            if is_over and all(masked.source == "mask" for masked in members):
+            is_over, sources = kept > allowed, {masked.source for masked in members}
+            if is_over and sources == {"mask"}:
                 warnings.warn(
                     f"the masks that were loaded keep {kept} weights where {allowed} are allowed: "
                     f"the most important {allowed} of them are kept", stacklevel=2,
                 )  # fmt: skip
-            self._cut(members, allowed)
+            if is_over or "weights" in sources:
+                # At its end, where nothing is grown.
+                self._assign(members, _worth, allowed, (1, 1))
             for masked in members:
                 masked.source = ""
         self._prepare()
-
-    def _cut(self, members: Sequence[Masked | Stored], allowed: int) -> None:
-        """Make masks anew that a checkpoint has brought, if they keep too much or are missing."""
-        is_over = sum(one.n_kept for one in members) > allowed
-        if not is_over and all(one.source != "weights" for one in members):
-            return
-        masked = [one for one in members if isinstance(one, Masked)]
-        if len(masked) == len(members):
-            self._set_masks(masked, [_worth(one) for one in masked], allowed)
-            return
-        for one, count in zip(members, self._counts(members, allowed, self.n_steps), strict=True):
-            if isinstance(one, Masked):
-                self._set_masks([one], [_worth(one)], count)
-            else:
-                one.exchange(count, step=1, stop=1)
 
     def finish(self) -> None:
         """Bring the masks to the final sparsity, hard, whatever the schedule says; they stay so.

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.hard_threshold import largest
+from sparsefit.nn.driven import Driven
 from sparsefit.nn.exchanging import DropAndGrow, RigL
 from sparsefit.nn.kernels import Pattern, csr, make_pattern, pattern_of, sparse_linear
 from sparsefit.nn.masks import MaskRule, OneShot
@@ -22,9 +23,11 @@ BLOCK = 2**20
 LEAST_SIZE, MOST_DENSITY = 2**16, 0.2
 
 KERNELS = ("dense", "auto", "sparse")
+# Rules that keep nothing of pruned weights.
+STORABLE = (DropAndGrow, OneShot)
 
 
-class Stored(nn.Module):
+class Stored(Driven):
     """The nonzeros of a linear layer's weight, as a submodule of the layer.
 
     Parameters
@@ -32,12 +35,9 @@ class Stored(nn.Module):
     weight : Tensor, shape (outputs, inputs)
     mask : Tensor of bool
         What of it to keep.
-    name, group : str
-        Name of the weight in the model; weights of one group share a budget.
     rule : DropAndGrow or OneShot
-    driver : Pruner
-    share : int
-        Part of the budget that belongs to this weight.
+    name, group, driver, share
+        As of `Driven`.
 
     Attributes
     ----------
@@ -58,9 +58,9 @@ class Stored(nn.Module):
         self, weight: Tensor, mask: Tensor, *, name: str, group: str, rule: MaskRule, driver: Any,
         share: int,
     ):  # fmt: skip
-        super().__init__()
-        self.shape, self.name, self.group = weight.shape, name, group
-        self.rule, self.driver, self.share, self.source = rule, driver, share, ""
+        super().__init__(
+            weight.shape, name=name, group=group, rule=rule, driver=driver, share=share
+        )
         self.pattern = pattern_of(tuple(weight.shape), mask.flatten().nonzero()[:, 0])
         self.values = nn.Parameter(weight.detach()[mask], requires_grad=weight.requires_grad)
         self.register_buffer("starts", self.pattern.starts)
@@ -89,9 +89,9 @@ class Stored(nn.Module):
         return csr(tuple(self.shape), self.starts, self.columns, values).to_dense()
 
     def expanded(self) -> Tensor:
-        """Return where nonzeros are stored, as bytes in the shape of the weight."""
+        """Return where nonzeros are stored, as bool in the shape of the weight."""
         ones = torch.ones_like(self.values, dtype=torch.float32)
-        return csr(tuple(self.shape), self.starts, self.columns, ones).to_dense().byte()
+        return csr(tuple(self.shape), self.starts, self.columns, ones).to_dense().bool()
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return x W^T + b."""
@@ -171,9 +171,8 @@ class Stored(nn.Module):
         self._seen.clear()
 
     def _grow(self, count: int, taken: Tensor) -> Tensor:
-        grown = self._steepest(count, taken) if isinstance(self.rule, RigL) else None
-        if grown is None:
-            grown = self._drawn(count, taken)
+        find = self._steepest if isinstance(self.rule, RigL) else self._drawn
+        grown = find(count, taken)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             # Every process must grow the same.
             torch.distributed.broadcast(grown, 0)
@@ -218,14 +217,6 @@ class Stored(nn.Module):
             best, where = best[kept], where[kept]
         return where
 
-    def get_extra_state(self) -> Tensor:
-        """Return the number of steps taken, which belongs to a checkpoint."""
-        return torch.tensor(self.driver.n_steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Go on from the step of a checkpoint."""
-        self.driver.go_to(int(state))
-
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         """Read nonzeros, however many."""
         loaded = state_dict.get(f"{prefix}values")
@@ -244,11 +235,6 @@ class Stored(nn.Module):
             "values": dense[mask], "starts": pattern.starts, "columns": pattern.columns,
             "_extra_state": self.get_extra_state(),
         }  # fmt: skip
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Join the copy of the driver, if a model is copied or read from a file."""
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self.driver.join(self)
 
 
 class StoredLinear(nn.Linear):
@@ -285,7 +271,7 @@ def check_kernel(kernel: object, rule: MaskRule, allocation: object) -> str:
     """Raise `OptionError` for what is no kernel, or does not go with a rule or allocation."""
     if kernel not in KERNELS:
         raise OptionError("kernel", kernel, f"one of {', '.join(KERNELS)}")
-    if kernel == "sparse" and not isinstance(rule, (DropAndGrow, OneShot)):
+    if kernel == "sparse" and not isinstance(rule, STORABLE):
         raise OptionError(
             "mask", rule.name, "rigl, set or one-shot with kernel 'sparse': others keep the values "
             "of pruned weights",
@@ -306,7 +292,7 @@ def is_stored(
         return False
     if structure.within or structure.density is not None:
         return False
-    if not isinstance(rule, (DropAndGrow, OneShot)):
+    if not isinstance(rule, STORABLE):
         return False
     size = module.weight.numel()  # type: ignore[operator]
     return kernel == "sparse" or (size >= LEAST_SIZE and share <= MOST_DENSITY * size)

@@ -111,6 +111,18 @@ class Structure(Options):
         place = None if out is None else out.view(view)
         return torch.mul(values.reshape(view), factors, out=place).reshape(shape)
 
+    def expand(self, kept: Tensor, shape: Shape) -> Tensor:
+        """Return a mask of groups in the shape of the weight, bool like the mask.
+
+        Examples
+        --------
+        >>> Rows().expand(torch.tensor([True, False]), (2, 3)).tolist()
+        [[True, True, True], [False, False, False]]
+        """
+        # Products with bytes are several times faster than with booleans.
+        ones = torch.ones(shape, dtype=torch.uint8, device=kept.device)
+        return self.scale(ones, kept.view(torch.uint8)).bool()
+
     def select(self, importance: Tensor, keep: int) -> Tensor:
         """Mark the groups to keep: the most important ones, ties to the lowest position.
 

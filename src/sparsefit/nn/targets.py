@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
+from sparsefit.nn.driven import Driven
 from sparsefit.nn.masked import Masked
 from sparsefit.nn.stored import Stored
 
@@ -222,7 +223,7 @@ def _maskable(model: nn.Module, *, biases: bool) -> tuple[list[Place], dict[str,
     owners = _owners(model)
     places, reasons, seen = [], {}, set()
     for layer, module in model.named_modules():
-        if isinstance(module, (Masked, Stored, *NORMS)):
+        if isinstance(module, (Driven, *NORMS)):
             continue
         parameters = {t: p for t, p in module._parameters.items() if p is not None}
         has_weight = any(_is_weight(parameter) for parameter in parameters.values())

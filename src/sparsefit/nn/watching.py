@@ -40,10 +40,12 @@ class Watch:
 
     def on_forward(self, pruner: Pruner, masked: Masked | Stored) -> None:
         """Look whether weights have moved though no optimiser has told of a step."""
-        is_first = masked is pruner.members[0]
-        if self.has_begun or self._has_spoken or not is_first or not masked.training:
+        # In every forward pass of every layer, so that what costs nothing is asked first.
+        if self.has_begun or self._has_spoken or not masked.training:
             return
-        if not torch.is_grad_enabled() or not isinstance(masked.weight, nn.Parameter):
+        if masked is not pruner.members[0] or not torch.is_grad_enabled():
+            return
+        if not isinstance(masked.weight, nn.Parameter):
             return
         if self._moved(masked):
             self._n_unseen_moves += 1

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from sparsefit.core.device import check_device, limited_threads
+from sparsefit.nn.masking import plain_copy
 from sparsefit.study.checkpoint import load_checkpoint
 from sparsefit.study.config import StudyConfig
 from sparsefit.study.folder import RunFolder
-from sparsefit.study.network import LAYERS, finished, make_network, weights_behind
+from sparsefit.study.network import LAYERS, make_network, weights_behind
 from sparsefit.study.rows import held_out_rows
 
 
@@ -83,7 +84,7 @@ def evaluate(folder: str | Path, *, device: str | None = None) -> Evaluation:
     with limited_threads(config.threads):
         network = make_network(replace(config, device=device or config.device))
         step = load_checkpoint(run.checkpoint, config, network)
-        final = finished(network)
+        final = plain_copy(network)
         X, y = held_out_rows(config)
         with torch.no_grad():
             prediction = final(torch.from_numpy(X).to(device or config.device)).cpu().numpy()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections import OrderedDict
 from typing import Any
 
@@ -14,7 +12,6 @@ from sparsefit.nn import (
     SCHEDULES,
     Schedule,
     SparseLinear,
-    finalize,
     masked_weights,
     named_rule,
     parse_structure,
@@ -67,11 +64,3 @@ def masks(network: nn.Module) -> dict[str, Tensor]:
 def weights_behind(network: nn.Module) -> dict[str, Tensor]:
     """Return the weights behind the masks by layer, those that are pruned included."""
     return {target.layer: target.dense().detach() for target in masked_weights(network)}
-
-
-def finished(network: nn.Sequential) -> nn.Sequential:
-    """Return a plain copy with the masks made permanent; the network can be trained on."""
-    with warnings.catch_warnings():
-        # In the middle of a training the schedule has not ended, and is not meant to have.
-        warnings.simplefilter("ignore")
-        return finalize(copy.deepcopy(network)).eval()

@@ -111,7 +111,7 @@ class _Pruning:
         weight = wish.place.parameter
         score = self._wanda_score(wish)
         candidate = Candidate(tuple(weight.shape), wish.structure, wish.structure.pool(score))
-        return _expanded(wish, choose_in(candidate, count))
+        return wish.structure.expand(choose_in(candidate, count), weight.shape)
 
     def _wanda_score(self, wish: Wish) -> Tensor:
         weight = wish.place.parameter.detach()
@@ -191,11 +191,6 @@ def _write(wish: Wish, module: nn.Module, found: Map) -> None:
     bias = module._parameters.get(_bias_of(wish))
     if bias is not None and found.bias is not None:
         bias.copy_(found.bias)
-
-
-def _expanded(wish: Wish, kept: Tensor) -> Tensor:
-    ones = torch.ones_like(wish.place.parameter, dtype=torch.uint8)
-    return wish.structure.scale(ones, kept.view(torch.uint8)).bool()
 
 
 def _as_one(outputs: Any) -> Tensor:

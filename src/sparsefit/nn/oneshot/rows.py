@@ -86,12 +86,10 @@ class Surgeon:
         while True:
             now = int(self.map.mask.count_nonzero())
             step = size // 2 if now == size else int(KEPT_BY_A_CUT * now)
-            count = max(keep, step)
-            if self.structure.density is not None:
-                count = keep
-            before = now
+            # Places of n:m are settled at once.
+            count = max(keep, step) if self.structure.density is None else keep
             self._cut(count)
-            if count == keep or int(self.map.mask.count_nonzero()) >= before:
+            if count == keep or int(self.map.mask.count_nonzero()) >= now:
                 return self.map
 
     def _cut(self, count: int) -> None:
@@ -99,8 +97,7 @@ class Surgeon:
         groups = self.structure.total(scores)
         candidate = Candidate(self.shape, self.structure, groups)
         kept = choose_in(candidate, count)
-        mask = self.structure.scale(torch.ones(self.shape), kept.float()).bool().flatten(1)
-        mask &= self.map.mask
+        mask = self.structure.expand(kept, self.shape).flatten(1) & self.map.mask
         self.map = self._map(self._solved(mask), mask)
 
     def _scores(self) -> Tensor:
@@ -109,20 +106,14 @@ class Surgeon:
         if mask.all():
             inverse = _inverse(self.hessian[None])[0].diagonal()[:-1].expand_as(weight)
             return weight.square() / inverse
-        costs = torch.zeros_like(weight)
+        # With a column behind, for the place of the bias, which is never dropped.
+        squares = torch.cat([weight.square(), weight.new_zeros(len(weight), 1)], dim=1)
+        costs = torch.zeros_like(squares)
         for rows, places, inside in self._batches(mask):
             inverse = _inverse(self._part(places, inside)).diagonal(dim1=1, dim2=2)
-            self._put(costs, rows, places, inside, inverse)
-        return costs
-
-    def _put(
-        self, costs: Tensor, rows: Tensor, places: Tensor, inside: Tensor, inverse: Tensor
-    ) -> None:
-        padded = torch.cat([self.map.weight, self.map.weight.new_zeros(len(costs), 1)], dim=1)
-        cost = padded[rows[:, None], places].square() / inverse
-        wide = torch.cat([costs[rows], costs.new_zeros(len(rows), 1)], dim=1)
-        wide.scatter_add_(1, places, torch.where(inside, cost, 0.0))
-        costs[rows] = wide[:, :-1]
+            cost = squares[rows[:, None], places] / inverse
+            costs[rows[:, None], places] = torch.where(inside, cost, 0.0)
+        return costs[:, :-1]
 
     def _solved(self, mask: Tensor) -> Tensor:
         """Return each row's best values where the mask is, with the bias behind."""
@@ -131,7 +122,7 @@ class Surgeon:
             wanted = torch.where(inside, self.target[rows[:, None], places], 0.0)
             part = self._part(places, inside)
             values = torch.cholesky_solve(wanted[:, :, None], _factor(part))[:, :, 0]
-            found[rows[:, None], places] = torch.where(inside, values, found[rows[:, None], places])
+            found[rows[:, None], places] = torch.where(inside, values, 0.0)
         return found
 
     def _batches(self, mask: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -157,9 +148,8 @@ class Surgeon:
 
     def _part(self, places: Tensor, inside: Tensor) -> Tensor:
         """Return the part of H that belongs to the places of each row, a one where is padding."""
-        part = self.hessian[places[:, :, None], places[:, None, :]]
         both = inside[:, :, None] & inside[:, None, :]
-        part = part * both
+        part = self.hessian[places[:, :, None], places[:, None, :]] * both
         part.diagonal(dim1=1, dim2=2).add_((~inside).double())
         return part
 
