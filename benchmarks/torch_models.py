@@ -1,6 +1,7 @@
 """Sparse models of every kind on images of digits: masked in training, and pruned once.
 
     python benchmarks/torch_models.py masks [--sparsity 0.97] [--epochs 60] [--seeds 0 1 2]
+        [--mask fisher] [--allocation global]
     python benchmarks/torch_models.py once [--sparsity 0.5 0.8 0.9 0.95] [--data FOLDER]
 
 `masks` trains an LSTM, a GRU, a transformer, a ResNet and an autoencoder with transposed
@@ -190,7 +191,9 @@ def count(model: nn.Module) -> tuple[int, int]:
     return sum(p.numel() for p in weights), sum(int((p != 0).sum()) for p in weights)
 
 
-def compare_masks(images: Images, sparsity: float, epochs: int, seeds: Sequence[int]) -> None:
+def compare_masks(
+    images: Images, sparsity: float, epochs: int, seeds: Sequence[int], **options: str
+) -> None:
     """Print scores of models trained dense and under masks."""
     for name, make in MASKED.items():
         scores: dict[bool, list[float]] = {False: [], True: []}
@@ -201,10 +204,7 @@ def compare_masks(images: Images, sparsity: float, epochs: int, seeds: Sequence[
                 steps = epochs * -(-images.n_train // BATCH)
                 if is_masked:
                     schedule = Cubic(end=3 * steps // 5, period=10, stop=4 * steps // 5)
-                    sparsefit.sparsify(
-                        model, sparsity=sparsity, schedule=schedule, mask="fisher",
-                        allocation="global",
-                    )  # fmt: skip
+                    sparsefit.sparsify(model, sparsity=sparsity, schedule=schedule, **options)
                 train(model, images, epochs, seed)
                 sparsefit.finalize(model)
                 found.append(score(model, images))
@@ -236,13 +236,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sparsity", type=float, nargs="+")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--mask", default="fisher", help="of masks: the name of a rule")
+    parser.add_argument("--allocation", default="global", help="of masks: erk, uniform or global")
     parser.add_argument("--data", type=Path, help="a folder of IDX files")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     images = load(args.data)
     if args.part == "masks":
         for sparsity in args.sparsity or [0.97]:
-            compare_masks(images, sparsity, args.epochs, args.seeds)
+            compare_masks(
+                images, sparsity, args.epochs, args.seeds, mask=args.mask,
+                allocation=args.allocation,
+            )  # fmt: skip
         return
     for seed in args.seeds:
         compare_once(images, args.sparsity or [0.5, 0.8, 0.9, 0.95], args.epochs, seed)
