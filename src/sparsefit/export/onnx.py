@@ -7,14 +7,11 @@ of levels for categories. The outputs are ``values`` or, for classes, ``label`` 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
-from sparsefit._version import __version__
-from sparsefit.core.errors import SparsefitError
+from sparsefit.export._onnx_graph import OnnxGraph, numbers
 from sparsefit.export.lowering import Lowered, float32
 
 if TYPE_CHECKING:
@@ -22,10 +19,6 @@ if TYPE_CHECKING:
 
 IS_SINGLE = True
 SUFFIX = ".onnx"
-# Old enough for the runtimes of 2022.
-_OPSET, _IR = 17, 8
-# Bytes of a number alone, and with its place in a matrix.
-_DENSE_BYTES, _SPARSE_BYTES = 4, 12
 
 
 def build(net: Lowered, name: str) -> bytes:
@@ -56,82 +49,30 @@ def build(net: Lowered, name: str) -> bytes:
     >>> [output.name for output in onnx.load_from_string(data).graph.output]
     ['values']
     """
-    try:
-        import onnx
-    except ImportError:
-        raise SparsefitError(
-            "--to onnx needs the package onnx: pip install 'sparsefit[onnx]'"
-        ) from None
-    graph = _Graph()
+    graph = OnnxGraph()
     inputs = _read_inputs(graph, net)
     values = inputs
     for layer in net.hidden:
-        products = graph.times(values, layer.weight)
+        products = graph.add("MatMul", values, graph.weight(layer.weight))
         values = graph.add("Relu", graph.add("Add", products, graph.constant(float32(layer.bias))))
-    values = graph.times(values, net.output.weight)
+    values = graph.add("MatMul", values, graph.weight(net.output.weight))
     if net.skip.nnz:
-        values = graph.add("Add", values, graph.times(inputs, net.skip))
+        linear = graph.add("MatMul", inputs, graph.weight(net.skip))
+        values = graph.add("Add", values, linear)
     outputs = _answer(graph, net, values)
-    rows = [_numbers("X", len(net.columns))]
-    whole = onnx.helper.make_graph(graph.nodes, name, rows, outputs, graph.constants)
-    model = onnx.helper.make_model(
-        whole, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=_IR,
-        producer_name="sparsefit", producer_version=__version__,
-    )  # fmt: skip
     columns = [{"name": column.name, "levels": column.levels} for column in net.columns]
-    facts = {"columns": columns, "targets": net.targets, "classes": net.classes}
-    facts["made"] = net.made
-    onnx.helper.set_model_props(model, {key: json.dumps(fact) for key, fact in facts.items()})
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    facts = {"columns": columns, "targets": net.targets, "classes": net.classes, "made": net.made}
+    return graph.finish(name, [numbers("X", len(net.columns))], outputs, facts)
 
 
-class _Graph:
-    """Nodes and constants, named as they come."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node and return the name of its output."""
-        from onnx import helper
-
-        output = output or f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def constant(self, values: np.ndarray) -> str:
-        """Add a constant and return its name."""
-        from onnx import numpy_helper
-
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-    def times(self, values: str, weight: sparse.csc_array) -> str:
-        """Multiply by a matrix, which the file holds in the shorter of two ways."""
-        size = weight.shape[0] * weight.shape[1]
-        if size * _DENSE_BYTES <= weight.nnz * _SPARSE_BYTES:
-            return self.add("MatMul", values, self.constant(float32(weight.toarray())))
-        # The nonzeros are put among zeros, once: runtimes fold what is constant when they load.
-        entries = weight.tocoo()
-        flat = entries.row.astype(np.int64) * weight.shape[1] + entries.col
-        zeros = self.add("ConstantOfShape", self.constant(np.array([size])))
-        places, numbers = self.constant(flat), self.constant(float32(entries.data))
-        filled = self.add("ScatterElements", zeros, places, numbers)
-        shape = self.constant(np.array(weight.shape, dtype=np.int64))
-        return self.add("MatMul", values, self.add("Reshape", filled, shape))
-
-
-def _read_inputs(graph: _Graph, net: Lowered) -> str:
+def _read_inputs(graph: OnnxGraph, net: Lowered) -> str:
     """Gather the columns that are read, and turn them into inputs."""
-    numbers, categories = net.inputs[: net.n_numbers], net.inputs[net.n_numbers :]
+    measured, categories = net.inputs[: net.n_numbers], net.inputs[net.n_numbers :]
     parts = []
-    if numbers:
-        x = graph.add("Gather", "X", _columns(graph, numbers), axis=1)
-        means = graph.constant(float32([entry.mean for entry in numbers]))
-        factors = graph.constant(float32([1 / entry.scale for entry in numbers]))
+    if measured:
+        x = graph.add("Gather", "X", _columns(graph, measured), axis=1)
+        means = graph.constant(float32([entry.mean for entry in measured]))
+        factors = graph.constant(float32([1 / entry.scale for entry in measured]))
         x = graph.add("Mul", graph.add("Sub", x, means), factors)
         zero = graph.constant(np.zeros((), dtype=np.float32))
         parts.append(graph.add("Where", graph.add("IsNaN", x), zero, x))
@@ -144,11 +85,11 @@ def _read_inputs(graph: _Graph, net: Lowered) -> str:
     return graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
 
 
-def _columns(graph: _Graph, inputs: tuple[Any, ...]) -> str:
+def _columns(graph: OnnxGraph, inputs: tuple[Any, ...]) -> str:
     return graph.constant(np.array([entry.column for entry in inputs], dtype=np.int64))
 
 
-def _answer(graph: _Graph, net: Lowered, values: str) -> list[onnx.ValueInfoProto]:
+def _answer(graph: OnnxGraph, net: Lowered, values: str) -> list[onnx.ValueInfoProto]:
     """Add the last biases and what comes after them; return the outputs of the graph."""
     from onnx import TensorProto, helper
 
@@ -158,7 +99,7 @@ def _answer(graph: _Graph, net: Lowered, values: str) -> list[onnx.ValueInfoProt
             graph.add("Exp", graph.add("Add", values, bias), output="values")
         else:
             graph.add("Add", values, bias, output="values")
-        return [_numbers("values", len(net.targets))]
+        return [numbers("values", len(net.targets))]
     scores = graph.add("Add", values, bias)
     texts = [text.encode("utf-8", "replace") for text in net.classes]
     names = graph.constant(np.array(texts, dtype=object))
@@ -167,12 +108,5 @@ def _answer(graph: _Graph, net: Lowered, values: str) -> list[onnx.ValueInfoProt
     graph.add("Softmax", scores, output="probabilities", axis=1)
     return [
         helper.make_tensor_value_info("label", TensorProto.STRING, ["rows"]),
-        _numbers("probabilities", len(net.classes)),
+        numbers("probabilities", len(net.classes)),
     ]
-
-
-def _numbers(name: str, n_columns: int) -> onnx.ValueInfoProto:
-    """Describe an input or output of numbers."""
-    from onnx import TensorProto, helper
-
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", n_columns])
