@@ -29,5 +29,6 @@ from .predictor.predictor import Predictor as Predictor
 from .tasks._base import Task as Task
 from .tasks._base import find_task as find_task
 from .tasks._base import list_tasks as list_tasks
+from .torch_export.formats import export_torch as export_torch
 
 __version__: str

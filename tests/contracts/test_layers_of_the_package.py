@@ -12,8 +12,9 @@ import sparsefit
 ROOT = Path(sparsefit.__file__).parent
 ORDER = [
     {"core"}, {"predictor"}, {"export"}, {"models"}, {"solvers"}, {"gauss_newton"},
-    {"stacked"}, {"nn"}, {"compression"}, {"dense"}, {"methods"}, {"reading"}, {"estimators"},
-    {"data"}, {"tabular"}, {"tasks"}, {"study"}, {"experiments"}, {"figures"}, {"report"}, {"cli"},
+    {"stacked"}, {"nn"}, {"compression"}, {"torch_export"}, {"dense"}, {"methods"},
+    {"reading"}, {"estimators"}, {"data"}, {"tabular"}, {"tasks"},
+    {"study"}, {"experiments"}, {"figures"}, {"report"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 FILES = [path for room in RANK for path in sorted((ROOT / room).rglob("*.py*"))]

@@ -67,6 +67,7 @@ def test_python_runs(code, monkeypatch, tmp_path, capsys):
         assert after < before / 20
         assert names["small"].compression.error < 1e-4
         assert (tmp_path / "small.pt").stat().st_size < 500_000
+        assert "digits_predict(const float *x, float *out)" in (tmp_path / "digits.h").read_text()
     elif "model" in names:
         layers = sparsefit.summary(names["model"]).layers
         kept = sum(int((names["model"].get_submodule(at.name).weight != 0).sum()) for at in layers)

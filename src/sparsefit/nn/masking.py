@@ -121,9 +121,11 @@ def prune(
         name = "allocation" if "allocation" in options else "biases"
         raise OptionError(name, options[name], f"left out with method {method!r}")
     wanted = {"structure": None, "layers": None, "exclude": (), "kernel": "dense", **options}
-    wishes = read_wishes(
-        model, sparsity=sparsity, nnz=nnz, allocation="uniform", biases=False, **wanted
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `sparsify` says it all again
+        wishes = read_wishes(
+            model, sparsity=sparsity, nnz=nnz, allocation="uniform", biases=False, **wanted
+        )
     chosen = iter(groups_from_data(model, wishes, data, method))
     return sparsify(
         model, sparsity=sparsity, nnz=nnz, allocation=lambda candidates, keep: next(chosen),

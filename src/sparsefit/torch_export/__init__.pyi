@@ -1,0 +1,1 @@
+from .formats import export_torch as export_torch
