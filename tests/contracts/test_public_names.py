@@ -12,8 +12,8 @@ PUBLIC = {
     "Column", "DataError", "Fit", "Layer", "Method", "Network", "OptionError", "ParameterError",
     "Predictor", "Problem", "Pruner", "Setting", "SparseMLPClassifier", "SparseMLPRegressor",
     "SparsefitError", "Status", "TableEncoder", "Task", "compress", "export", "export_torch",
-    "finalize", "find_method", "find_task", "list_methods", "list_tasks", "load_rows", "nn", "prune", "report", "sparsify",
-    "summary",
+    "finalize", "find_method", "find_task", "list_methods", "list_tasks", "load_rows", "nn",
+    "prune", "report", "sparsify", "summary",
 }  # fmt: skip
 
 
