@@ -12,8 +12,8 @@ from sparsefit.core.errors import DataError, OptionError, SparsefitError
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
-from sparsefit.export import FORMATS, export, lower
-from sparsefit.predictor import Column, Predictor
+from sparsefit.export import FORMATS, export
+from sparsefit.predictor import Column, Predictor, lower
 from tests.exported import COLUMNS, MODELS, ROWS, answers, as_dicts, assert_close
 
 

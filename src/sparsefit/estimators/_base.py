@@ -31,6 +31,7 @@ from sparsefit.estimators._inspection import Inspection, shares
 from sparsefit.estimators._online import Online
 from sparsefit.estimators._parameters import Parameters, check_budgets
 from sparsefit.estimators._profiles import FOLDS
+from sparsefit.estimators._resolution import resolution
 from sparsefit.estimators._scaling import InputScale
 from sparsefit.estimators._search import Found, Search
 from sparsefit.estimators._validation import VALIDATION
@@ -63,6 +64,8 @@ class SparseMLP(Inspection, Parameters):
     # Of data frames with columns that are no numbers, and the names that targets came with.
     _encoder: TableEncoder | None
     _target_names: tuple[str, ...]
+    # The least and the largest value of each input, (2, n_inputs).
+    _ranges: np.ndarray
     # What `partial_fit` goes on from.
     _online: FittedRows | NoRows | Online
 
@@ -131,6 +134,11 @@ class SparseMLP(Inspection, Parameters):
         What predictions need of them is remembered or, unless `first`, taken as it is.
         """
 
+    @property
+    def _output_scale(self) -> float:
+        """What outputs of the fitted network are multiplied by."""
+        return 1.0
+
     @abstractmethod
     def _make_predictor(self, network: Network) -> Predictor:
         """Return the model of a fitted network."""
@@ -147,8 +155,7 @@ class SparseMLP(Inspection, Parameters):
         network = found.fit.network
         self.path_ = found.path
         self.n_iter_, self.status_ = found.fit.n_iter, found.fit.status.value
-        self.predictor_ = self._make_predictor(network)
-        self._importances = self._shares(drawn.problem, setting)
+        self._describe(network, drawn, setting)
         self._online = FittedRows(
             network=network, sample=drawn, setting=setting,
             free_constant=self._frees_constant and setting.bias,
@@ -169,9 +176,18 @@ class SparseMLP(Inspection, Parameters):
         setting = self._setting()
         with _threads(sample.problem):
             self._online = self._online.update(sample.problem, setting, sample.total)
-            self.predictor_ = self._make_predictor(self._online.network(setting))
-            self._importances = self._shares(sample.problem, setting)
+            self._describe(self._online.network(setting), sample, setting)
         return self
+
+    def _describe(self, network: Network, sample: Sample, setting: Setting) -> None:
+        """Make the predictor, and find what matters and how finely, on rows that were fitted."""
+        found = resolution(network, sample.problem, sample.total) * self._output_scale
+        live = self._ranges[:, network.live_inputs].T.tolist()
+        self.predictor_ = replace(
+            self._make_predictor(network), resolution=tuple(found.tolist()),
+            ranges=tuple((low, high) for low, high in live),
+        )  # fmt: skip
+        self._importances = self._shares(sample.problem, setting)
 
     def _shares(self, problem: Problem, setting: Setting) -> np.ndarray:
         """Return the importance of each feature on some of the rows that were fitted."""
@@ -212,7 +228,13 @@ class SparseMLP(Inspection, Parameters):
             self._input_scale = InputScale.of(X, weight)
         elif first:
             self._input_scale = InputScale.none(X.shape[1])
-        return self._input_scale.apply(X)
+        X = self._input_scale.apply(X)
+        ranges = np.stack([X.min(axis=0), X.max(axis=0)])
+        if not first:
+            low, high = self._ranges
+            ranges = np.stack([np.minimum(ranges[0], low), np.maximum(ranges[1], high)])
+        self._ranges = ranges
+        return X
 
     @contextlib.contextmanager
     def _search(self, problem: Problem, setting: Setting) -> Iterator[Search]:

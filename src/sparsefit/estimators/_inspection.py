@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsefit.core.layer import Layer
 from sparsefit.estimators._scaling import InputScale
-from sparsefit.predictor import Predictor
+from sparsefit.predictor import Formula, Predictor
 
 
 class Inspection:
@@ -59,6 +59,11 @@ class Inspection:
         """The inputs that have a weight, increasing."""
         check_is_fitted(self, "predictor_")
         return self.predictor_.network.live_inputs
+
+    def formula(self, *, rounded: bool = True) -> Formula:
+        """Return the model as people would write it down; see `Predictor.formula`."""
+        check_is_fitted(self, "predictor_")
+        return self.predictor_.formula(rounded=rounded)
 
     @property
     def feature_importances_(self) -> np.ndarray:

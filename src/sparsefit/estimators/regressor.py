@@ -162,6 +162,11 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
     def _n_targets(self) -> int:
         return len(self._target_scale.means)
 
+    @property
+    def _output_scale(self) -> float:
+        spread = self._target_scale.spread
+        return 1.0 if isinstance(spread, np.ndarray) else float(spread)
+
     def _make_predictor(self, network: Network) -> Predictor:
         means, spread = self._target_scale.means, self._target_scale.spread
         is_log = self._problem_loss == "poisson"

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
-from sparsefit.export.lowering import float32
+from sparsefit.predictor.lowering import float32
 
 if TYPE_CHECKING:
     import onnx

@@ -26,7 +26,7 @@ from sparsefit.export._c_tables import (
     strings,
     wrapped,
 )
-from sparsefit.export.lowering import Lowered, float32
+from sparsefit.predictor.lowering import Lowered, float32
 
 IS_SINGLE = True
 SUFFIX = ".h"
@@ -58,8 +58,7 @@ def build(net: Lowered, name: str, *, number: Literal["float", "int16"] = "float
     --------
     >>> from sparsefit.core.layer import Layer
     >>> from sparsefit.core.network import Network
-    >>> from sparsefit.export import lower
-    >>> from sparsefit.predictor import Column, Predictor
+    >>> from sparsefit.predictor import Column, Predictor, lower
     >>> network = Network((Layer(np.array([[2.0]])),))
     >>> model = Predictor(network=network, columns=(Column(name="age"),), targets=("y",))
     >>> lines = build(lower(model), "risk-model").decode().splitlines()

@@ -66,7 +66,7 @@ def export(model: Predictor, to: str, path: Path, **options: Any) -> None:
     >>> names["predict"]({"age": 40.0})
     {'y': 80.0}
     """
-    from sparsefit.export.lowering import imprecise_columns, lower
+    from sparsefit.predictor.lowering import imprecise_columns, lower
 
     module = _module(to)
     allowed = inspect.getfullargspec(module.build).kwonlyargs

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sparsefit.export.lowering import Lowered
+from sparsefit.predictor.lowering import Lowered
 
 IS_SINGLE = False
 SUFFIX = ".npz"
@@ -46,8 +46,7 @@ def build(net: Lowered, name: str) -> bytes:
     --------
     >>> from sparsefit.core.layer import Layer
     >>> from sparsefit.core.network import Network
-    >>> from sparsefit.export import lower
-    >>> from sparsefit.predictor import Column, Predictor
+    >>> from sparsefit.predictor import Column, Predictor, lower
     >>> network = Network((Layer(np.array([[2.0], [0.0]])),))
     >>> columns = (Column(name="age"), Column(name="height"))
     >>> model = Predictor(network=network, columns=columns, targets=("y",))

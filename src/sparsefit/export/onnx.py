@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsefit.export._onnx_graph import OnnxGraph, numbers
-from sparsefit.export.lowering import Lowered, float32
+from sparsefit.predictor.lowering import Lowered, float32
 
 if TYPE_CHECKING:
     import onnx
@@ -41,8 +41,7 @@ def build(net: Lowered, name: str) -> bytes:
     >>> onnx = pytest.importorskip("onnx")
     >>> from sparsefit.core.layer import Layer
     >>> from sparsefit.core.network import Network
-    >>> from sparsefit.export import lower
-    >>> from sparsefit.predictor import Column, Predictor
+    >>> from sparsefit.predictor import Column, Predictor, lower
     >>> network = Network((Layer(np.array([[2.0]])),))
     >>> model = Predictor(network=network, columns=(Column(name="age"),), targets=("y",))
     >>> data = build(lower(model), "model")

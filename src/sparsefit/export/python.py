@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
 from collections import Counter
@@ -12,13 +11,14 @@ import numpy as np
 
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
-from sparsefit.export.lowering import Input, Lowered, Units
+from sparsefit.predictor.lowering import Input, Lowered, Units
+from sparsefit.predictor.variables import variable_names
 
 IS_SINGLE = False
 SUFFIX = ".py"
 _WIDTH = 100
 _RESERVED = {"row", "number", "max", "sum", "zip", "dict", "names", "scores", "powers", "label",
-             "probabilities", *keyword.kwlist}  # fmt: skip
+             "probabilities"}  # fmt: skip
 _HEAD = '''\
 """A network of {nnz} nonzero numbers, written by {made}, version {version}."""
 
@@ -65,8 +65,7 @@ def build(net: Lowered, name: str) -> bytes:
     --------
     >>> from sparsefit.core.layer import Layer
     >>> from sparsefit.core.network import Network
-    >>> from sparsefit.export import lower
-    >>> from sparsefit.predictor import Column, Predictor
+    >>> from sparsefit.predictor import Column, Predictor, lower
     >>> network = Network((Layer(np.array([[2.0]]), np.array([-1.0])),), fused=True)
     >>> columns = (Column(name="age", mean=40.0, scale=10.0),)
     >>> model = Predictor(network=network, columns=columns, targets=("risk",))
@@ -103,16 +102,10 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
 
 
 def _variables(net: Lowered) -> dict[int, str]:
-    """Return a variable for each column that is read: its name, as near as Python allows."""
-    taken, variables = set(_RESERVED), {}
-    for at in sorted({entry.column for entry in net.inputs}):
-        name = re.sub("[^A-Za-z0-9_]+", "_", net.columns[at].name)[:40].strip("_")
-        # Names such as h1 and h1_2 are those of hidden units.
-        while name in taken or not name.isidentifier() or re.fullmatch(r"h[\d_]+", name):
-            name = f"x_{name}" if name else "x"
-        taken.add(name)
-        variables[at] = name
-    return variables
+    """Return a variable for each column that is read."""
+    read = sorted({entry.column for entry in net.inputs})
+    return dict(zip(read, variable_names([net.columns[at].name for at in read], _RESERVED),
+                    strict=True))  # fmt: skip
 
 
 def _head(net: Lowered, columns: list[int]) -> str:

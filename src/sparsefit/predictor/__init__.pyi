@@ -1,5 +1,9 @@
 from .columns import PARTS as PARTS
 from .columns import Column as Column
 from .columns import Written as Written
+from .formula import Formula as Formula
+from .lowering import Lowered as Lowered
+from .lowering import lower as lower
+from .lowering import n_numbers as n_numbers
 from .predictor import MISSING as MISSING
 from .predictor import Predictor as Predictor

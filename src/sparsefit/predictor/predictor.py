@@ -6,14 +6,17 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sparsefit.core.errors import DataError
+from sparsefit.core.errors import DataError, SparsefitError
 from sparsefit.core.files import mark
 from sparsefit.core.network import Network
 from sparsefit.predictor.columns import Column, strings
+
+if TYPE_CHECKING:
+    from sparsefit.predictor.formula import Formula
 
 Link = Literal["identity", "log", "logistic", "softmax"]
 _ROWS_PER_BLOCK = 8192
@@ -24,7 +27,7 @@ MISSING = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Predictor:
     """A network, the columns that it reads, and what its outputs mean.
 
@@ -47,6 +50,12 @@ class Predictor:
         Texts of a file that stand for no value, beside an empty one.
     source : str
         Name of what it was fitted to.
+    resolution : tuple of float
+        Of each output, a change that the data cannot tell from none: about the standard error of
+        one constant. Formulas are rounded by it; empty where it is not known.
+    ranges : tuple of (float, float)
+        The least and the largest value, on the fitted rows, of each input of the network that has
+        a weight, in the order of ``network.live_inputs``; empty where they are not known.
 
     Examples
     --------
@@ -66,6 +75,44 @@ class Predictor:
     exponential: bool = False
     missing: tuple[str, ...] = MISSING
     source: str = ""
+    resolution: tuple[float, ...] = ()
+    ranges: tuple[tuple[float, float], ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the formula, or its start."""
+        try:
+            return repr(self.formula())
+        except SparsefitError:
+            return f"Predictor of {', '.join(self.targets)} by {self.network.nnz} nonzero weights"
+
+    def formula(self, *, rounded: bool = True) -> Formula:
+        """Return the model as people would write it down.
+
+        Columns are as a table has them, not standardised. Each hidden unit is scaled so that the
+        column that matters most to it has the factor 1 or -1.
+
+        Parameters
+        ----------
+        rounded : bool, optional
+            Whether numbers have only as many digits as the data support; else the formula gives
+            what the model does.
+
+        Raises
+        ------
+        SparsefitError
+            If the network has random gates.
+
+        Examples
+        --------
+        >>> from sparsefit.core.layer import Layer
+        >>> network = Network((Layer(np.array([[2.0]]), np.array([-1.0])),), fused=True)
+        >>> columns = (Column(name="age", mean=40.0, scale=10.0),)
+        >>> Predictor(network=network, columns=columns, targets=("risk",)).formula()
+        risk = 0.2 relu(age - 45)
+        """
+        from sparsefit.predictor.writing import formula_of
+
+        return formula_of(self, rounded=rounded)
 
     @property
     def link(self) -> Link:
@@ -160,6 +207,10 @@ class Predictor:
         }
         if self.exponential:
             header["exponential"] = True
+        if self.resolution:
+            header["resolution"] = self.resolution
+        if self.ranges:
+            header["ranges"] = self.ranges
         if self.missing != MISSING:
             header["missing"] = self.missing
         self.network.save(path, {_KEY: header, "made": mark(self.source)})
@@ -185,6 +236,8 @@ class Predictor:
                 intercepts=tuple(float(value) for value in header["intercepts"]),
                 source=str(header.get("source", "")),
                 exponential=bool(header.get("exponential", False)),
+                resolution=tuple(float(value) for value in header.get("resolution", ())),
+                ranges=tuple((float(a), float(b)) for a, b in header.get("ranges", ())),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} cannot be read as a model: {error}") from error
@@ -205,7 +258,13 @@ class Predictor:
             return f"it has {len(self.targets)} targets and {k} outputs"
         if self.intercepts and len(self.intercepts) != k:
             return f"it has {len(self.intercepts)} intercepts and {k} outputs"
+        if self.resolution and len(self.resolution) != k:
+            return f"it has {len(self.resolution)} resolutions and {k} outputs"
+        if self.ranges and len(self.ranges) != len(self.network.live_inputs):
+            return f"it has {len(self.ranges)} ranges for {len(self.network.live_inputs)} inputs"
         values = [value for c in self.columns for value in (c.mean, c.scale)]
-        if not np.isfinite([*values, *self.intercepts]).all():
+        if not np.isfinite(
+            [*values, *self.intercepts, *self.resolution, *sum(self.ranges, ())]
+        ).all():
             return "a number is not finite"
         return "" if all(column.scale > 0 for column in self.columns) else "a scale is not positive"

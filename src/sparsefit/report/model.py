@@ -11,7 +11,7 @@ import numpy as np
 
 from sparsefit.core.errors import DataError
 from sparsefit.core.files import facts_path
-from sparsefit.export import n_numbers
+from sparsefit.predictor.lowering import n_numbers
 from sparsefit.predictor.predictor import Predictor
 from sparsefit.report._facts import checked_facts, read_facts
 from sparsefit.report._formulas import Formula, formulas, output_names, unit_name

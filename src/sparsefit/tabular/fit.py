@@ -12,8 +12,8 @@ import numpy as np
 from sparsefit.core.errors import OptionError
 from sparsefit.core.setting import no_progress
 from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
-from sparsefit.export import n_numbers
 from sparsefit.predictor import Predictor
+from sparsefit.predictor.lowering import n_numbers
 from sparsefit.reading.table import Table
 from sparsefit.tabular.baselines import baselines
 from sparsefit.tabular.options import FitOptions

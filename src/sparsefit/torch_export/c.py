@@ -13,7 +13,7 @@ import numpy as np
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
 from sparsefit.export._c_tables import Table, fill_template, identifier, small_table
-from sparsefit.export.lowering import float32
+from sparsefit.predictor.lowering import float32
 from sparsefit.torch_export import _c_text as templates
 from sparsefit.torch_export.steps import (
     Activation,

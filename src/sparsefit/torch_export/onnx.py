@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sparsefit.export._onnx_graph import OnnxGraph, numbers
-from sparsefit.export.lowering import float32
+from sparsefit.predictor.lowering import float32
 from sparsefit.torch_export.steps import (
     Activation,
     Convolution,

@@ -10,7 +10,8 @@ from scipy import sparse
 from sparsefit.core.errors import DataError, SparsefitError
 from sparsefit.core.files import mark
 from sparsefit.core.layer import Layer
-from sparsefit.predictor import Column, Predictor
+from sparsefit.predictor.columns import Column
+from sparsefit.predictor.predictor import Predictor
 
 # Of the spread of a column, to rounding.
 _MOST_LOST = 0.01
