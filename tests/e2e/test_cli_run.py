@@ -223,7 +223,7 @@ def test_json_and_csv_have_the_same_rows_and_stdout_has_nothing_else(command):
     assert json.loads(table[0]["task_options"]) == {"n": 30}
     dense = [line for line in err if "the network is dense" in line]
     assert len(dense) == 1
-    assert err[-1] == "3 cells: 3 finished; results in runs"
+    assert err[-1] == "3 cells: 3 finished, 1 of 3 exact; results in runs"
 
 
 def test_table_shows_missing_results_as_missing(command):
@@ -231,11 +231,12 @@ def test_table_shows_missing_results_as_missing(command):
         *RUN, "--task", "drawn", "--nnz", 1, 13, "--format", "table", "--out", "elsewhere"
     )
     assert code == 0
-    heading = next(line for line in out.splitlines() if "task" in line).split()
+    assert out.splitlines()[0].startswith("task drawn, method ones, hidden ")
+    heading = next(line for line in out.splitlines() if "nnz" in line)
     cells = next(line for line in out.splitlines() if "skipped" in line).split()
-    shown = dict(zip(heading, cells, strict=True))
-    assert (shown["task"], shown["nnz"], shown["status"]) == ("drawn", "13", "skipped")
-    assert shown["metric"] == shown["seconds"] == "-"
+    shown = dict(zip(heading.replace(" (dB)", "").split(), cells, strict=True))
+    assert (shown["nnz"], shown["status"]) == ("13", "skipped")
+    assert shown["PSNR"] == shown["seconds"] == "-"
     assert "1 without a result: no luck with 13" in out
 
 
@@ -250,10 +251,52 @@ def test_a_narrow_terminal_does_without_columns_and_cuts_no_number(capsys, monke
     print_table([row])
     out = Text.from_ansi(capsys.readouterr().out).plain
     assert max(len(line) for line in out.splitlines()) <= 60
-    for text in ("planted", "[100]", "12345", "31.8", "max_iter"):
+    for text in ("planted", "[100]", "12345", "PSNR (dB)", "31.8", "max_iter"):
         assert text in out
-    assert "metric" not in out
+    assert "seconds" not in out
     assert "…" not in out
+
+
+def test_many_rows_are_summed_up_and_all_are_in_a_file(command):
+    words = ["--method", "together", "ones", "--nnz", *range(1, 12), "--format", "table"]
+    code, out, err = command(*RUN, *words)
+    assert code == 0
+    assert len(out.splitlines()) < 22
+    heading, *lines = [line for line in out.splitlines() if line.strip(" ─")]
+    assert heading.split()[:3] == ["task", "nnz", "best"]
+    assert [line.split()[1] for line in lines] == [str(nnz) for nnz in range(1, 12)]
+    assert err[0].endswith("results in runs, all rows in runs/rows.csv")
+    with Path("runs/rows.csv").open() as file:
+        assert [int(row["nnz"]) for row in csv.DictReader(file)] == [*range(1, 12)] * 2
+
+
+def test_what_tells_rows_apart_has_a_column_and_the_rest_is_said_above(command):
+    _, out, _ = command(*RUN, "--nnz", 2, "--seeds", 0, 1, "--format", "table")
+    said, heading = out.splitlines()[0], out.splitlines()[2]
+    assert "method ones" in said
+    assert "nnz 2" in said
+    assert "seed" not in said
+    assert "seed" in heading
+    assert "nnz" not in heading
+
+
+def test_quiet_prints_results_and_errors_only(command):
+    code, out, err = command(*RUN, "--nnz", 1, 2, "--format", "table", "--quiet")
+    assert (code, err) == (0, [])
+    assert "PSNR" in out
+    code, _, err = command(*RUN, "--nnz", 0, "--quiet")
+    assert (code, len(err)) == (2, 1)
+
+
+def test_help_is_a_command_too_and_no_word_gives_examples(capsys):
+    for words in ([], ["help"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        text = capsys.readouterr().out
+        assert text.count("    sparsefit ") == 3
+    with pytest.raises(SystemExit):
+        main(["help", "fit"])
+    assert capsys.readouterr().out.startswith("usage: sparsefit fit")
 
 
 def test_unsorted_budgets_keep_their_order(command):
@@ -272,7 +315,7 @@ def test_a_failing_cell_is_a_row_the_sweep_goes_on_and_the_exit_code_tells(comma
     assert code == 1
     assert err == [
         f"1 without a result: ZeroDivisionError: toy trouble (log: {log})",
-        "3 cells: 1 failed, 2 finished; results in runs",
+        "3 cells: 1 failed, 2 finished, 1 of 2 exact; results in runs",
     ]
 
 
@@ -294,7 +337,10 @@ def test_at_most_three_reasons_are_told_and_one_cell_is_not_cells(command, monke
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(command, monkeypatch):
     words = [*RUN, "--nnz", 1, 2, "--format", "table"]
-    assert command(*words)[2] == ["2 cells: 2 finished; results in runs"]
+    summary, *following = command(*words)[2]
+    assert summary == "2 cells: 2 finished, 1 of 2 exact; results in runs"
+    assert following[0].startswith("next: sparsefit show ")
+    assert following[1:] == ["      sparsefit figures runs", "      sparsefit report runs --open"]
     monkeypatch.setattr(progress, "PERIOD", 0.0)
     _, _, err = command(*words, "--out", "again")
     assert "1 of 2 cells: ramp ones" in err
@@ -501,4 +547,4 @@ def test_figures_notes_a_damaged_row(command, tmp_path):
     path.write_text("half a r")
     code, _, err = command("figures", "runs")
     assert code == 0
-    assert err == [f"note: {path.relative_to(tmp_path)} is damaged (not JSON) and left out"]
+    assert err[0] == f"note: {path.relative_to(tmp_path)} is damaged (not JSON) and left out"

@@ -74,7 +74,15 @@ def test_the_table_names_the_models_and_the_columns(fitted):
     assert err[0] == "houses.csv: 240 rows, 6 columns"
     assert "  place  category of 3 levels" in err
     assert "  kind   left out: --drop" in err
-    assert err[-1] == "model in houses.safetensors"
+    result, *following = err[-4:]
+    assert result.startswith("R2 ")
+    assert result.endswith("; model in houses.safetensors")
+    assert following == [
+        "next: sparsefit report houses.safetensors --open",
+        "      sparsefit predict houses.safetensors houses.csv --out predictions.csv",
+        "      sparsefit export houses.safetensors --to c",
+    ]
+    assert "  price = " in out
 
 
 def test_a_fit_without_time_still_leaves_a_model(command):

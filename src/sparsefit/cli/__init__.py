@@ -17,7 +17,19 @@ from collections.abc import Sequence
 from sparsefit._version import __version__
 from sparsefit.cli._flags import Parser, flag, parse
 from sparsefit.core.errors import OptionError, SparsefitError
+from sparsefit.core.progress import quietly
 
+_DESCRIPTION = """\
+Neural networks with at most s nonzero weights.
+
+  A table, fitted and written down as a formula:
+    sparsefit fit houses.csv --target price
+  A planted network of 20 weights, recovered:
+    sparsefit run --task planted --method splice --hidden 10 --nnz 20
+  A figure of the paper, small:
+    sparsefit reproduce figure1 --scale tiny
+
+'sparsefit help COMMAND' has more; sparse layers for PyTorch are in Python: import sparsefit."""
 OUTPUT_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 
 
@@ -42,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser, commands = _make_parser()
             arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
             kept = getattr(arguments, "kept", "")
-            return int(arguments.handler(arguments))
+            with quietly(arguments.quiet):
+                return int(arguments.handler(arguments))
         finally:
             # What cannot be written is to be known here, not when Python exits.
             print(end="", flush=True)
@@ -64,13 +77,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
-    parser = Parser(prog="sparsefit", description="Networks with at most s nonzero weights.")
+    parser = Parser(
+        prog="sparsefit", description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"sparsefit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"{__name__}.{module.name}").add_parser(commands)
-    return parser, dict(commands.choices)
+    choices: dict[str, argparse.ArgumentParser] = dict(commands.choices)
+    for command in choices.values():
+        command.add_argument(
+            "--quiet", action="store_true", help="print results and errors, and nothing else"
+        )
+    return parser, choices
 
 
 def _fail(sentence: str, code: int = USAGE_ERROR) -> int:

@@ -97,6 +97,8 @@ def parse(
 ) -> argparse.Namespace:
     """Parse, with ``_`` as good as ``-`` in flags, and near matches for what is unknown."""
     words = [_dashed(word) for word in argv] or ["--help"]
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
     first = next((word for word in words if not word.startswith("-")), None)
     if first is not None and first not in commands:
         there_are = f"there are {', '.join(commands)}"

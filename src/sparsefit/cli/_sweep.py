@@ -10,10 +10,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from sparsefit.cli._flags import SweepFormat, format_or_default
-from sparsefit.cli._table import print_table
+from sparsefit.cli._say import Command, ending, note
+from sparsefit.cli._table import MOST_ROWS, print_summary, print_table
+from sparsefit.core.files import writing
 from sparsefit.core.progress import show_progress
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sparsefit.experiments.spec import Cell
 
 MOST_REASONS = 3
+_ROWS_FILE = "rows.csv"
 
 
 def run_sweep(
@@ -65,13 +68,41 @@ def run_sweep(
         )
     reasons = _reasons(rows, out)
     if format == "table":
-        print_table(rows)
+        _print_rows(rows, out)
         print(*reasons, sep="\n", end="\n" if reasons else "")
     else:
         for reason in reasons[:MOST_REASONS]:
             note(reason)
-    note(_summary(rows, out))
+    _end(rows, out, format)
     return rows
+
+
+def _print_rows(rows: Sequence[Row], out: Path | None) -> None:
+    """Print all rows, or of many a summary, with a file of all."""
+    if len(rows) <= MOST_ROWS or all(row["value"] is None for row in rows):
+        print_table(rows)
+        return
+    print_summary(rows)
+    if out is not None:
+        with writing(out / _ROWS_FILE) as temporary, temporary.open("w", newline="") as file:
+            writer = _CsvRows(file)
+            for row in rows:
+                writer.write(row)
+
+
+def _end(rows: Sequence[Row], out: Path | None, format: SweepFormat) -> None:
+    """Say what has come out, and which commands go on from there."""
+    good = [row for row in rows if row["value"] is not None]
+    if out is None or not good or format != "table":
+        note(_summary(rows, out))
+        return
+    exact = [row for row in good if row.get("exact")]
+    chosen = (exact or good)[0]
+    folder = () if str(out) == "runs" else ("--out", out)
+    further: list[Command] = [("show", chosen["run_id"][:8], *folder)]
+    if len(rows) > 1:
+        further.append(("figures", out))
+    ending(_summary(rows, out), *further, ("report", out, "--open"))
 
 
 @contextlib.contextmanager
@@ -88,38 +119,39 @@ def exit_code(rows: Sequence[Row]) -> int:
     return int(any(row["status"] == "failed" for row in rows))
 
 
-def note(sentence: str) -> None:
-    """Tell the user something on stderr."""
-    print(sentence, file=sys.stderr, flush=True)
-
-
 class _RowPrinter:
     """Prints rows as they come, unless they are to be a table in the end."""
 
     def __init__(self, format: SweepFormat):
         self._format = format
-        self._csv: csv.DictWriter[str] | None = None
+        self._csv: _CsvRows | None = None
         self._dense_told = False
 
     def print(self, row: Row) -> None:
         if self._format == "json":
             print(json.dumps(row, allow_nan=False), flush=True)
         elif self._format == "csv":
-            self._write_csv(row)
+            # With the first row: a request that is refused prints nothing.
+            self._csv = self._csv or _CsvRows(sys.stdout)
+            self._csv.write(row)
+            sys.stdout.flush()
         if DENSE_NOTE in row["note"] and not self._dense_told:
             self._dense_told = True
             note(f"note: nnz {row['nnz']} with hidden {row['hidden']}: {row['note']}")
 
-    def _write_csv(self, row: Row) -> None:
-        if self._csv is None:
-            # With the first row: a request that is refused prints nothing.
-            self._csv = csv.DictWriter(sys.stdout, (*FIELDS, "info"), lineterminator="\n")
-            self._csv.writeheader()
+
+class _CsvRows:
+    """Rows as CSV, with a header."""
+
+    def __init__(self, file: IO[str]):
+        self._writer = csv.DictWriter(file, (*FIELDS, "info"), lineterminator="\n")
+        self._writer.writeheader()
+
+    def write(self, row: Row) -> None:
         line = {name: _flat(row.get(name)) for name in FIELDS}
         # Which further facts there are differs between tasks and methods, so they share a column.
         info = {name: value for name, value in row.items() if name not in FIELDS}
-        self._csv.writerow(line | {"info": _flat(info or None)})
-        sys.stdout.flush()
+        self._writer.writerow(line | {"info": _flat(info or None)})
 
 
 def _flat(value: object) -> object:
@@ -128,9 +160,14 @@ def _flat(value: object) -> object:
 
 def _summary(rows: Sequence[Row], out: Path | None) -> str:
     counts = Counter(row["status"] for row in rows)
-    parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    parts = [f"{count} {status}" for status, count in sorted(counts.items())]
+    planted = [row["exact"] for row in rows if row.get("exact") is not None]
+    if planted:
+        parts.append(f"{sum(planted)} of {len(planted)} exact")
     where = f"; results in {out}" if out else ""
-    return f"{len(rows)} cell{_s(len(rows))}: {parts}{where}"
+    is_long = len(rows) > MOST_ROWS and out is not None and (out / _ROWS_FILE).exists()
+    where += f", all rows in {out / _ROWS_FILE}" if is_long and out is not None else ""
+    return f"{len(rows)} cell{_s(len(rows))}: {', '.join(parts)}{where}"
 
 
 def _s(count: int) -> str:

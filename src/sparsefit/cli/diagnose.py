@@ -15,6 +15,7 @@ from sparsefit.cli._flags import (
     add_run,
     format_or_default,
 )
+from sparsefit.cli._say import ending
 from sparsefit.core.options import at_least, like, option
 from sparsefit.core.progress import show_progress
 from sparsefit.figures.options import FigureOptions
@@ -73,10 +74,14 @@ def diagnose_run(arguments: argparse.Namespace) -> int:
             run, drift=options.drift, resamples=resamples,
             progress=lambda done, message: report(done / n_fits, message),
         )  # fmt: skip
-    if format_or_default(options.format) == "json":
+    format = format_or_default(options.format)
+    if format == "json":
         print(json.dumps(found, allow_nan=False))
     else:
         _print(found)
+    folder = ("--out", options.out) if str(options.out) != "runs" else ()
+    ending("diagnosed; docs/maths.md says what each line means",
+           ("show", run.row["run_id"][:8], *folder), format=format)  # fmt: skip
     return 0
 
 

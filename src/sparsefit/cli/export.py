@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags
+from sparsefit.cli._say import ending, note
 from sparsefit.core.files import check_file, check_output
 from sparsefit.core.options import FILE, REQUIRED, option
 from sparsefit.export.formats import Format, default_suffix, export
+
+if TYPE_CHECKING:
+    from sparsefit.predictor import Predictor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,8 @@ class ExportOptions(ForceOptions):
     )
 
 
+# So many columns are named.
+_MOST_NAMED = 8
 _FLAGS = OptionFlags([ExportOptions])
 
 
@@ -60,6 +66,22 @@ def export_model(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("always", UserWarning)
         export(model, options.to, path, **further)
     for warning in caught:
-        print(f"note: {warning.message}", file=sys.stderr)
+        note(f"note: {warning.message}")
     print(f"{path}: {options.to}, {path.stat().st_size} bytes")
+    _end(path, options.to, model)
     return 0
+
+
+def _end(path: Path, to: Format, model: Predictor) -> None:
+    """Say how the file is used."""
+    name = shlex.quote(path.stem)
+    file = shlex.quote(str(path))
+    used = {
+        "c": f"cc -std=c99 -O2 -DSPARSEFIT_MAIN -x c {file} -o {name} -lm && ./{name} < rows.csv",
+        "python": f"python -c 'import {path.stem}; help({path.stem}.predict)'",
+        "onnx": f"python -c 'import onnxruntime; print(onnxruntime.InferenceSession(\"{path}\"))'",
+        "npz": f"python -c 'import numpy; print(*numpy.load(\"{path}\"))'",
+    }
+    columns = ", ".join(model.live_sources[:_MOST_NAMED]) or "no column"
+    more = "" if len(model.live_sources) <= _MOST_NAMED else ", ..."
+    ending(f"it computes {', '.join(model.targets)} from {columns}{more}", used[to])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsefit.cli._flags import Commands, OptionFlags
+from sparsefit.cli._say import ending, note
 from sparsefit.core.options import FOLDER, Options, option
 from sparsefit.figures.options import FigureOptions
 
@@ -37,7 +38,6 @@ def add_parser(subparsers: Commands) -> None:
 
 def draw(arguments: argparse.Namespace) -> int:
     """Draw the figures and print the paths of the files."""
-    from sparsefit.cli._sweep import note
     from sparsefit.figures.draw import draw_all
 
     paths = draw_all(
@@ -48,4 +48,6 @@ def draw(arguments: argparse.Namespace) -> int:
     )
     for path in paths:
         print(path)
+    figures = f"{len(paths)} figure{'' if len(paths) == 1 else 's'}"
+    ending(f"{figures} of {arguments.folder}", ("report", arguments.folder, "--open"))
     return 0

@@ -6,11 +6,13 @@ import argparse
 import json
 import shlex
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsefit.cli._flags import Commands, ForceOptions, Format, OptionFlags, add_table
+from sparsefit.cli._say import ending, note
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_output, facts_path, mark, writing
 from sparsefit.core.options import FILE, option
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Of so many it is printed how many rows are found.
 _FEW_CLASSES = 12
+# A formula of so many lines is still read.
+_MOST_LINES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,13 @@ def fit(arguments: argparse.Namespace) -> int:
         print(json.dumps({"model": str(out), **fitted.facts}))
     else:
         _print(fitted)
-    print(f"model in {out}", file=sys.stderr)
+    ending(
+        f"{_result(fitted)}; model in {out}",
+        ("report", out, "--open"),
+        ("predict", out, data, "--out", "predictions.csv"),
+        ("export", out, "--to", "c"),
+        format=options.format,
+    )
     return 0
 
 
@@ -88,7 +98,7 @@ def _read(data: Path, options: FitOptions, report: Report) -> TableRows:
 
     table = open_table(data, options, options.target)
     rows = split_rows(table, options, report)
-    print("\n".join(lines(table)), file=sys.stderr)
+    note("\n".join(lines(table)))
     return rows
 
 
@@ -108,6 +118,18 @@ def _shown(value: float) -> str:
     return f"{value:.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
+def _result(fitted: Fitted) -> str:
+    """Return the score of the network beside that of the best other model, in one sentence."""
+    own, *others = fitted.scores
+    measure = next(iter(fitted.measures.values()))
+    words = f"{measure} {_shown(own.score)} with {own.size} numbers on {fitted.n_test} test rows"
+    if not others:
+        return words
+    best = max(others, key=lambda score: score.score)
+    size = "" if best.size is None else f" with {best.size}"
+    return f"{words}; the best other model, {best.name}, has {_shown(best.score)}{size}"
+
+
 def _print(fitted: Fitted) -> None:
     from rich import box
     from rich.console import Console
@@ -124,6 +146,9 @@ def _print(fitted: Fitted) -> None:
     Console(highlight=False).print(table)
     for line in fitted.remarks:
         print(line)
+    text = str(fitted.model.formula())
+    if text.count("\n") < _MOST_LINES:
+        print(f"\n{textwrap.indent(text, '  ')}\n")
     found = fitted.facts.get("recall", {})
     if 0 < len(found) <= _FEW_CLASSES:
         shown = [f"{label} {'-' if v is None else f'{v:.0%}'}" for label, v in found.items()]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsefit.cli._flags import Commands, FolderOptions, Format, OptionFlags, add_run, flag
+from sparsefit.cli._say import ending, note
 from sparsefit.cli._table import entry_text, print_entries
 from sparsefit.core.discovery import Catalogue
 from sparsefit.core.options import Options, option, option_infos
@@ -28,6 +29,8 @@ class ListOptions(Options):
 
 
 _LIST_FLAGS, _SHOW_FLAGS = OptionFlags([ListOptions]), OptionFlags([FolderOptions])
+# A network of so many nonzeros is written down.
+_MOST_DRAWN = 100
 CATALOGUES: dict[str, Catalogue[Any]] = {"tasks": TASKS, "methods": METHODS}
 
 
@@ -57,7 +60,7 @@ def list_kind(arguments: argparse.Namespace) -> int:
         entries = [_entry(cls) for cls in catalogue.all().values()]
         heading = ""
         for fault in catalogue.faults():
-            print(f"note: {fault}", file=sys.stderr)
+            note(f"note: {fault}")
     else:
         cls = CATALOGUES[arguments.command].find(arguments.name)
         entries = [_option_entry(info) for info in option_infos(cls)]
@@ -69,6 +72,12 @@ def list_kind(arguments: argparse.Namespace) -> int:
     if heading:
         print(heading)
     print_entries(entries)
+    kind, name = arguments.command, arguments.name
+    run = ("run", "--task", "planted", "--method", "splice", "--hidden", "10", "--nnz", "20")
+    if name is None:
+        ending(f"{len(entries)} {kind}", (kind, entries[0]["name"]), run)
+    else:
+        ending(f"{len(entries)} options of {name}", ("run", f"--{kind[:-1]}", name, "--help"))
     return 0
 
 
@@ -96,18 +105,33 @@ def show(arguments: argparse.Namespace) -> int:
     from sparsefit.core.network import Network
     from sparsefit.experiments.stored import find_row, network_path
 
-    path, row = find_row(arguments.run, _SHOW_FLAGS.make(FolderOptions, arguments).out)
+    out = _SHOW_FLAGS.make(FolderOptions, arguments).out
+    path, row = find_row(arguments.run, out)
     width = max(map(len, row))
     for name, value in row.items():
         print(f"{name:{width}}  {entry_text(value)}")
     if network_path(path).exists():
         print()
         _print_network(Network.load(network_path(path)))
+    folder = ("--out", out) if str(out) != "runs" else ()
+    ending(_told(row), ("diagnose", row["run_id"][:8], *folder), ("report", out, "--open"))
     return 0
 
 
+def _told(row: Mapping[str, Any]) -> str:
+    """Return the result of a row in a sentence."""
+    where = f"{row['task']} by {row['method']}"
+    if row["value"] is None:
+        return f"{where} has no result: {row['note']}"
+    exact = {None: "", True: ", the true network exactly", False: ", not the true network"}
+    found = exact[row.get("exact")]
+    return f"{where}: {row['metric']} {row['value']:.4g} with {row['nnz_found']} nonzeros{found}"
+
+
 def _print_network(network: Network) -> None:
-    """Print shape, nonzeros and live units of every layer."""
+    """Print shape, nonzeros and live units of every layer, and a small network as a formula."""
+    from sparsefit.predictor import Column, Predictor
+
     entries = []
     for name, layer in zip(network.layer_names, network.all_layers, strict=True):
         live = (layer.weight != 0).sum(axis=0) > 0
@@ -122,3 +146,8 @@ def _print_network(network: Network) -> None:
             }
         )
     print_entries(entries)
+    if network.nnz <= _MOST_DRAWN and network.gates is None:
+        names = [f"y{at}" for at in range(network.n_outputs)]
+        columns = tuple(Column(name=f"x{at}") for at in range(network.n_inputs))
+        targets = tuple(names if len(names) > 1 else ["y"])
+        print(Predictor(network=network, columns=columns, targets=targets).formula())

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 
 from sparsefit.cli._flags import Commands, Format, OptionFlags, add_table
+from sparsefit.cli._say import ending
 from sparsefit.core.options import option
 from sparsefit.reading.options import ReadOptions
 
@@ -48,4 +49,7 @@ def look(arguments: argparse.Namespace) -> int:
         print(json.dumps({"rows": table.n_rows, "columns": describe(table)}))
     else:
         print("\n".join(lines(table)))
+    names = list(table.kinds)
+    fit = ("fit", arguments.data, "--target", options.target or names[-1])
+    ending(f"{table.n_rows} rows, {len(names)} columns", fit, format=options.format)
     return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags, add_table
+from sparsefit.cli._say import ending, note
 from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_file, check_output, writing
 from sparsefit.core.options import FILE, option
@@ -79,9 +80,10 @@ def predict(arguments: argparse.Namespace) -> int:
             show_progress() as report,
         ):
             _write(file, answers, options, report)
-        print(f"{answers.n_rows} rows in {options.out}", file=sys.stderr)
     if answers.unknown:
-        print(f"note: {answers.unknown}", file=sys.stderr)
+        note(f"note: {answers.unknown}")
+    if options.out is not None:
+        ending(f"{answers.n_rows} rows in {options.out}", ("report", arguments.model, "--open"))
     return 0
 
 

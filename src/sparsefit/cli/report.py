@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparsefit.cli._flags import Commands, ForceOptions, OptionFlags
+from sparsefit.cli._say import ending, note
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.files import check_output, facts_path
 from sparsefit.core.options import FILE, option
@@ -19,6 +21,7 @@ class ReportOptions(ForceOptions):
     out: Path | None = option(
         None, "the page (default DIR/report.html, or the name of the model with .html)", check=FILE,
     )  # fmt: skip
+    open: bool = option(False, "show the page in a browser")
 
 
 _FLAGS = OptionFlags([ReportOptions])
@@ -43,7 +46,6 @@ def add_parser(subparsers: Commands) -> None:
 
 def write(arguments: argparse.Namespace) -> int:
     """Write the page and print its path."""
-    from sparsefit.cli._sweep import note
     from sparsefit.predictor import Predictor
     from sparsefit.report import write_model_report, write_sweep_report
 
@@ -63,4 +65,9 @@ def write(arguments: argparse.Namespace) -> int:
             "or a model of 'sparsefit fit'"
         )
     print(path)
+    if options.open:
+        webbrowser.open(path.resolve().as_uri())
+    further = () if options.open else (("report", source, "--open"),)
+    ending(f"the page of {source} is {path.stat().st_size // 1000} kB, and needs no network",
+           *further)  # fmt: skip
     return 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsefit.cli._flags import KEPT, Commands, OptionFlags, SweepFormat
+from sparsefit.cli._say import note
 from sparsefit.cli.run import ResultOptions
 from sparsefit.core.options import FOLDER, Options, like, option
 from sparsefit.core.setting import Setting
@@ -64,7 +65,7 @@ def _n_cores() -> int:
 
 def reproduce(arguments: argparse.Namespace) -> int:
     """Run the cells, then draw what has a result; 1 if a cell failed, else 0."""
-    from sparsefit.cli._sweep import exit_code, note, run_sweep
+    from sparsefit.cli._sweep import exit_code, run_sweep
     from sparsefit.figures.draw import draw_all
 
     recipe, options = find_recipe(arguments.recipe), _FLAGS.make(ReproduceOptions, arguments)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sparsefit.cli._flags import KEPT, Commands, FolderOptions, OptionFlags, Parser, SweepFormat
+from sparsefit.cli._say import note
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import Condition, Options, at_least, between, like, option
 from sparsefit.core.setting import Setting
@@ -120,7 +121,7 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
 
 def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     """Run the grid; 1 if a cell failed, else 0."""
-    from sparsefit.cli._sweep import exit_code, note, run_sweep
+    from sparsefit.cli._sweep import exit_code, run_sweep
     from sparsefit.experiments.spec import grid
 
     chosen = _FLAGS.make(GridOptions, arguments)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparsefit.cli._flags import Commands, OptionFlags, PrintOptions
+from sparsefit.cli._say import note
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import FOLDER, option
 from sparsefit.core.progress import show_progress
@@ -52,7 +53,6 @@ def add_parser(subparsers: Commands) -> None:
 def train_study(arguments: argparse.Namespace) -> int:
     """Train, evaluate, draw and print."""
     from sparsefit.cli._study import draw_and_print
-    from sparsefit.cli._sweep import note
     from sparsefit.study.evaluation import evaluate
     from sparsefit.study.training import train
 

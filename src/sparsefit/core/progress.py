@@ -6,12 +6,36 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 # Gets the share that is done, or None where the end is not known, and a text.
 Report = Callable[[float | None, str], None]
 
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 # Seconds between lines where there is no bar.
 PERIOD = 10.0
+
+
+def is_quiet() -> bool:
+    """Return whether nothing is to be shown but results and errors."""
+    return _QUIET.get()
+
+
+@contextlib.contextmanager
+def quietly(wanted: bool) -> Iterator[None]:
+    """Show no progress and no notes meanwhile, if that is wanted.
+
+    Examples
+    --------
+    >>> with quietly(True):
+    ...     is_quiet()
+    True
+    """
+    token = _QUIET.set(wanted)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
 
 
 def forward(report: Callable[[float, str], None]) -> Callable[[float, str], None]:
@@ -72,7 +96,9 @@ def show_progress(
             return ""
         return f"{fraction * count:.4g} of {count} {noun}" if count else f"{100 * fraction:3.0f} %"
 
-    if bar and sys.stderr.isatty():
+    if is_quiet():
+        yield lambda fraction, message: None
+    elif bar and sys.stderr.isatty():
         with _bar(amount) as report:
             yield report
     else:
