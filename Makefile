@@ -11,12 +11,13 @@ CONSTRAINTS ?= constraints.txt
 setup: $(READY)
 
 $(READY): pyproject.toml $(CONSTRAINTS)
+	@echo "Setting up $(VENV): torch (the CPU build is 200 MB to fetch), scikit-learn, matplotlib and the tools for tests; about 1.3 GB on disk, a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
 	touch $(READY)
 
-demo: $(READY)  ## planted recovery and digits, with a table and heatmaps in demo/
-	$(BIN)/sparsefit reproduce demo --out demo --workers $(WORKERS) --format table
+demo: $(READY)  ## a network recovered, a table as a formula, a torch model made small: one page in demo/
+	$(BIN)/sparsefit demo --out demo
 
 test: $(READY)  ## the quick suite
 	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist worksteal

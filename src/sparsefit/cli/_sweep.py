@@ -50,20 +50,18 @@ def run_sweep(
     from sparsefit.experiments.run import run_cells
 
     format = format_or_default(format)
-    n_cells = len(cells)
     # Rows that stream to stdout are progress enough, and a bar would cut through them.
     streams = format != "table" and sys.stdout.isatty()
-    noun = f"cell{_s(n_cells)}"
     with (
         _folder(out) as folder,
-        show_progress(n_cells, noun, bar=not streams, lines=format == "table") as report,
+        show_progress(bar=not streams, lines=format == "table") as report,
     ):
         rows = run_cells(
             cells,
             folder,
             workers=workers,
             on_row=_RowPrinter(format).print,
-            on_progress=lambda done, message: report(done / n_cells, message),
+            on_progress=report,
             on_note=note,
         )
     reasons = _reasons(rows, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from contextvars import ContextVar
 Report = Callable[[float | None, str], None]
 
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+# Seconds before which nothing is said of how long something will take.
+_SOON = 1.0
 # Seconds between lines where there is no bar.
 PERIOD = 10.0
 
@@ -36,6 +39,22 @@ def quietly(wanted: bool) -> Iterator[None]:
         yield
     finally:
         _QUIET.reset(token)
+
+
+def in_words(seconds: float) -> str:
+    """Return a time as people say it.
+
+    Examples
+    --------
+    >>> in_words(7), in_words(130), in_words(9000), in_words(300000)
+    ('7 s', '2 min', '2.5 h', '3.5 days')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"{hours:.2g} h" if hours < 48 else f"{hours / 24:.2g} days"
 
 
 def forward(report: Callable[[float, str], None]) -> Callable[[float, str], None]:
@@ -99,28 +118,48 @@ def show_progress(
     if is_quiet():
         yield lambda fraction, message: None
     elif bar and sys.stderr.isatty():
-        with _bar(amount) as report:
+        with _bar(amount, _Left()) as report:
+            yield report
+    elif bar and _in_notebook():
+        with _notebook_bar() as report:
             yield report
     else:
-        yield _line_printer(amount) if lines else lambda fraction, message: None
+        yield _line_printer(amount, _Left()) if lines else lambda fraction, message: None
+
+
+class _Left:
+    """How long something will take, by the share that is done since it began."""
+
+    def __init__(self) -> None:
+        self._start, self._first = time.monotonic(), 0.0
+        self._is_new = True
+
+    def __call__(self, fraction: float) -> str:
+        """Return it in words, once there is something to go by."""
+        if self._is_new:
+            self._is_new, self._first = False, fraction if fraction < 1 else 0.0
+        passed, done = time.monotonic() - self._start, fraction - self._first
+        if passed < _SOON or done <= 0:
+            return ""
+        return f"about {in_words(passed * (1 - fraction) / done)} left" if fraction < 1 else ""
 
 
 @contextlib.contextmanager
-def _bar(amount: Callable[[float | None], str]) -> Iterator[Report]:
+def _bar(amount: Callable[[float | None], str], left: _Left) -> Iterator[Report]:
     """Draw a bar that is gone in the end; one that only moves where the end is not known."""
     from rich import progress
     from rich.console import Console
 
     columns = (
         progress.BarColumn(), progress.TextColumn("{task.fields[amount]}"),
-        progress.TimeElapsedColumn(), progress.TimeRemainingColumn(),
+        progress.TimeElapsedColumn(), progress.TextColumn("{task.fields[left]}"),
         progress.TextColumn("{task.description}", markup=False),
     )  # fmt: skip
     # What is printed on stdout meanwhile stays on stdout.
     with progress.Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
     ) as shown:
-        task = shown.add_task("", total=None, amount="")
+        task = shown.add_task("", total=None, amount="", left="")
 
         def report(fraction: float | None, message: str) -> None:
             if fraction is None:
@@ -128,20 +167,41 @@ def _bar(amount: Callable[[float | None], str]) -> Iterator[Report]:
             else:
                 shown.update(
                     task, total=1.0, completed=fraction, description=message,
-                    amount=amount(fraction),
+                    amount=amount(fraction), left=left(fraction),
                 )  # fmt: skip
 
         yield report
 
 
-def _line_printer(amount: Callable[[float | None], str]) -> Report:
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook that tqdm can draw a bar in."""
+    return "ipykernel" in sys.modules and importlib.util.find_spec("tqdm") is not None
+
+
+@contextlib.contextmanager
+def _notebook_bar() -> Iterator[Report]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=100, leave=False, bar_format="{l_bar}{bar} {postfix}") as shown:
+
+        def report(fraction: float | None, message: str) -> None:
+            shown.set_postfix_str(message, refresh=False)
+            if fraction is not None:
+                shown.n = round(100 * fraction)
+            shown.refresh()
+
+        yield report
+
+
+def _line_printer(amount: Callable[[float | None], str], left: _Left) -> Report:
     last = time.monotonic()
 
     def report(fraction: float | None, message: str) -> None:
         nonlocal last
+        rest = "" if fraction is None else left(fraction)
         if time.monotonic() >= last + PERIOD:
             last = time.monotonic()
-            done = amount(fraction)
+            done = ", ".join(filter(None, [amount(fraction), rest]))
             print(f"{done}: {message}" if done else message, file=sys.stderr, flush=True)
 
     return report

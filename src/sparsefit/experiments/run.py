@@ -20,6 +20,7 @@ from sparsefit.core.setting import Setting, no_progress
 from sparsefit.experiments._machine import peak_memory_mb, reset_peak_memory
 from sparsefit.experiments.spec import Cell
 from sparsefit.experiments.store import Row, Store, StoreError
+from sparsefit.experiments.tracking import Signal, Tracker
 from sparsefit.tasks._base import SkipCell, Task
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run_cells(
     *,
     workers: int = 1,
     on_row: Callable[[Row], None] = lambda row: None,
-    on_progress: Callable[[float, str], None] = lambda cells_done, message: None,
+    on_progress: Callable[[float, str], None] = no_progress,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> list[Row]:
     """Run what is missing and return the rows of all cells.
@@ -54,7 +55,7 @@ def run_cells(
     on_row : callable, optional
         Gets every row, found ones first.
     on_progress : callable, optional
-        Gets the number of cells done so far, with fractions, and a message.
+        Gets the share of the time that has passed, as far as can be known, and a message.
     on_note : callable, optional
         Gets sentences for the user, such as on damaged row files.
 
@@ -82,18 +83,17 @@ def run_cells(
         _check_data(cell)
     for row in rows.values():
         on_row(row)
-    on_progress(len(rows), "")
     jobs = list(group(missing))
     # All workers start at once: no more of them than there is work for.
     workers = min(workers, len(jobs))
-    if workers <= 1:
-        new_rows = _run_here(jobs, store, on_progress, n_done=len(rows))
-    else:
-        new_rows = _run_apart(jobs, store, workers)
-    for row in new_rows:
-        rows[row["run_id"]] = row
-        on_row(row)
-        on_progress(len(rows), f"{row['task']} {row['method']}")
+    tracker = Tracker(jobs, len(rows), workers, on_progress)
+    with tracker.watching():
+        run = _run_here(jobs, store, tracker) if workers <= 1 else (
+            _run_apart(jobs, store, workers, tracker)
+        )  # fmt: skip
+        for row in run:
+            rows[row["run_id"]] = row
+            on_row(row)
     return [rows[cell.run_id] for cell in cells]
 
 
@@ -131,42 +131,48 @@ def _shared_problem(task: Task, fingerprint: str, seed: int) -> AnyProblem:
     return task.load(Setting(seed=seed), 1)
 
 
-def _run_here(
-    jobs: list[Job], store: Store, on_progress: Callable[[float, str], None], n_done: int
-) -> Iterator[Row]:
-    for job in jobs:
-        cell = job[0]
-        name = f"{cell.task.name} {cell.method.name} hidden {cell.setting.hidden}"
-        start, size = n_done, len(job)
-
-        def report(
-            part: float, message: str, start: int = start, size: int = size, name: str = name
-        ) -> None:
-            on_progress(start + part * size, f"{name} {message}")
-
-        yield from run_job(job, store, report)
-        n_done += size
+def _run_here(jobs: list[Job], store: Store, tracker: Tracker) -> Iterator[Row]:
+    for number, job in enumerate(jobs):
+        for row in run_job(job, store, _named(tracker.signal(number), job)):
+            _count(tracker, number, job, row)
+            yield row
 
 
-def _run_apart(jobs: list[Job], store: Store, workers: int) -> Iterator[Row]:
+def _run_apart(jobs: list[Job], store: Store, workers: int, tracker: Tracker) -> Iterator[Row]:
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     threads = max(job[0].setting.threads for job in jobs)
+    numbered = [(number, job, tracker.signal(number)) for number, job in enumerate(jobs)]
     try:
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=threads):
             # One job at a time: a batch would hold back the rows of its first jobs.
             parallel = Parallel(return_as="generator_unordered", batch_size=1)
             with _ignoring_interrupts():
-                finished = parallel(delayed(_job_in_worker)(job, store) for job in jobs)
+                finished = parallel(delayed(_job_in_worker)(*job, store) for job in numbered)
             with _closing_quietly(finished):
-                for rows in finished:
+                for number, rows in finished:
+                    for row in rows:
+                        _count(tracker, number, jobs[number], row)
                     yield from rows
     except TerminatedWorkerError as error:
         raise StoreError(
             "a worker process was killed, perhaps for lack of memory; finished cells are kept, "
             "the same command goes on from there"
         ) from error
+
+
+def _count(tracker: Tracker, number: int, job: Job, row: Row) -> None:
+    cell = next(cell for cell in job if cell.run_id == row["run_id"])
+    tracker.count(number, cell, row["seconds"])
+
+
+def _named(said: Signal, job: Job) -> Callable[[float, str], None]:
+    """Put the name of the cell before what a job says, and say it at once."""
+    cell = job[0]
+    name = f"{cell.task.name} {cell.method.name} hidden {cell.setting.hidden}"
+    said(0.0, name)
+    return lambda share, message: said(share, f"{name} {message}")
 
 
 @contextlib.contextmanager
@@ -196,10 +202,10 @@ def _closing_quietly(generator: Generator[T, None, None]) -> Iterator[None]:
             generator.close()
 
 
-def _job_in_worker(job: Job, store: Store) -> list[Row]:
+def _job_in_worker(number: int, job: Job, said: Signal, store: Store) -> tuple[int, list[Row]]:
     # For processes that do not inherit this from the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return list(run_job(job, store))
+    return number, list(run_job(job, store, _named(said, job)))
 
 
 def run_job(
