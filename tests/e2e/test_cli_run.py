@@ -299,6 +299,52 @@ def test_help_is_a_command_too_and_no_word_gives_examples(capsys):
     assert capsys.readouterr().out.startswith("usage: sparsefit fit")
 
 
+def test_help_shows_what_most_need_and_the_options_of_what_is_named(capsys):
+    texts = []
+    for words in (["--help"], ["--method", "splice", "--help"], ["--help-all"]):
+        with pytest.raises(SystemExit):
+            main(["run", *words])
+        texts.append(capsys.readouterr().out)
+    few, named, everything = texts
+    assert "--nnz" in few
+    assert "--restarts" not in few
+    assert "--restarts" in named
+    assert "--color-sigma" not in named
+    assert "--color-sigma" in everything
+    assert few.count("\n") < 80
+
+
+def test_a_dry_run_says_how_many_cells_there_are_and_runs_none(command):
+    words = [*RUN, "--nnz", 1, 2, "--dry-run"]
+    assert command(*words)[1].startswith("2 cells; about ")
+    assert not Path("runs").exists()
+    command(*RUN, "--nnz", 1)
+    assert command(*words)[1].startswith("2 cells, 1 of them there already; about ")
+    command(*RUN, "--nnz", 1, 2)
+    assert command(*words)[1] == "2 cells, 2 of them there already; nothing to run\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_shell_can_complete(command, shell):
+    code, out, _ = command("completion", shell)
+    assert code == 0
+    assert "sparsefit" in out
+    assert "--target" in out or "target" in out
+
+
+def test_an_interrupt_while_loading_is_one_line():
+    script = (
+        "import sys, sparsefit.__main__ as entry\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *args):\n"
+        "        if name == 'sparsefit.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.exit(entry.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "sparsefit: interrupted\n")
+
+
 def test_unsorted_budgets_keep_their_order(command):
     rows = rows_of(command, "--method", "together", "ones", "--nnz", 4, 1, 3)
     keys = {(row["method"], row["nnz"]): row["value"] for row in rows}

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sparsefit.cli import main
+from sparsefit.core.errors import SparsefitError
 from sparsefit.experiments.recipe import SCALES, find_recipe, list_recipes
 from tests import toys
 from tests.e2e.test_mlp_iht_commands import EXAMPLES
@@ -135,6 +136,15 @@ def test_reproduce_runs_every_sweep_and_draws_it(capsys, tmp_path):
 
 
 @pytest.mark.usefixtures("toy")
+def test_seeds_and_methods_of_a_recipe_can_be_chosen():
+    recipe = find_recipe("figure1")
+    cells = recipe.cells("tiny", seeds=(5, 6, 7), methods=("aiht",))
+    assert {cell.setting.seed for cell in cells} == {5, 6, 7}
+    assert {cell.method.name for cell in cells} == {"aiht"}
+    with pytest.raises(SparsefitError, match="--method must be of aiht, imp for figure1, got 'ss'"):
+        recipe.cells("tiny", methods=("ss",))
+
+
 def test_reproduce_again_computes_nothing(capsys, tmp_path):
     words = ["reproduce", "toy", "--out", "here", "--workers", "1", "--format", "json"]
     main(words)

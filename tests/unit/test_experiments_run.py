@@ -126,8 +126,9 @@ def test_no_more_workers_start_than_there_is_work_for(store, monkeypatch):
     started = []
     apart = run_module._run_apart
     monkeypatch.setattr(
-        run_module, "_run_apart", lambda jobs, store, n: started.append(n) or apart(jobs, store, n)
-    )
+        run_module, "_run_apart",
+        lambda jobs, store, n, tracker: started.append(n) or apart(jobs, store, n, tracker),
+    )  # fmt: skip
     for nnz in ([1], [1], [2, 3]):
         sweep(store, Ones(), nnz=nnz, workers=100)
     assert started == [2]
@@ -207,11 +208,16 @@ def test_a_method_without_a_budget_reports_what_it_used(store):
     assert (row["nnz"], row["nnz_found"], row["dense"], row["dtype"]) == (12, 12, True, "float32")
 
 
-def test_progress_ends_at_the_number_of_cells(store):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_ends_at_the_whole_and_never_goes_back(store, workers):
     seen = []
-    sweep(store, Ones(), on_progress=lambda done, message: seen.append(done))
-    assert seen[-1] == 3
-    assert seen == sorted(seen)
+    sweep(
+        store, Ones(), workers=workers, on_progress=lambda share, text: seen.append((share, text))
+    )
+    shares = [share for share, _ in seen]
+    assert seen[-1] == (1.0, "3 of 3 cells")
+    assert shares == sorted(shares)
+    assert seen[0][1].startswith("0 of 3 cells")
 
 
 def test_threads_are_put_back(store):

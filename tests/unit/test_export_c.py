@@ -82,7 +82,9 @@ int main(void)
 def run_included(model, tmp_path, **options):
     """Return what ``m_predict`` gives, and the bytes of the tables: as said and as they are."""
     export(model, "c", tmp_path / "m.h", **options)
-    tables = re.findall(r"^static const \w+ (m_\w+)\[\]", (tmp_path / "m.h").read_text(), re.M)
+    tables = re.findall(
+        r"^static SPARSEFIT_FLASH \w+ (m_\w+)\[\]", (tmp_path / "m.h").read_text(), re.M
+    )
     sizes = " + ".join(f"sizeof {name}" for name in tables)
     (tmp_path / "main.c").write_text(MAIN.replace("TABLES", sizes))
     program = compiled(tmp_path / "main.c")
@@ -93,24 +95,86 @@ def run_included(model, tmp_path, **options):
     return found, [int(word) for word in done.stderr.split()]
 
 
-@pytest.mark.parametrize("number", ["float", "int16"])
+ERRORS = {"float": 1e-5, "int16": 3e-4, "int8": 0.06}
+
+
+@pytest.mark.parametrize("number", ERRORS)
 def test_c_included_elsewhere(model, tmp_path, number):
     found, (said, taken) = run_included(model, tmp_path, number=number)
     expected, _ = answers(model)
     if number == "float":
         assert_close(found, expected)
     else:
-        assert np.abs(found - expected).max() < 3e-4 * max(1, np.abs(expected).max())
+        assert np.abs(found - expected).max() < ERRORS[number] * max(1, np.abs(expected).max())
     assert said == taken
 
 
-@pytest.mark.parametrize("number", ["float", "int16"])
+@pytest.mark.parametrize("number", ERRORS)
 @pytest.mark.parametrize("flags", [[], ["-DSPARSEFIT_MAIN"]])
 def test_c_is_cpp_too_and_has_no_warnings(model, tmp_path, number, flags):
     export(model, "c", tmp_path / "m.h", number=number)
     compiled(tmp_path / "m.h", "-O2", "-c", *flags)
     if flags:
         compiled(tmp_path / "m.h", "-c", *flags, compiler="g++", standard="c++11", language="c++")
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_clang_has_no_warnings_either(number, tmp_path):
+    for at, kind in enumerate(("a value, one hidden", "two classes, two hidden")):
+        path = tmp_path / f"m{at}.h"
+        export(MODELS[kind], "c", path, number=number)
+        compiled(path, "-O2", "-Wdouble-promotion", "-DSPARSEFIT_MAIN", compiler="clang")
+
+
+TRIAL = """
+#include <stdio.h>
+#include "m.h"
+int main(void)
+{
+    const float row[M_COLUMNS] = M_TEST_ROW, expected[M_OUTPUTS] = M_TEST_OUT;
+    float out[M_OUTPUTS];
+    int i;
+    FUNCTION(row, out);
+    for (i = 0; i < M_OUTPUTS; i++)
+        printf("%.9g %.9g\\n", (double)out[i], (double)expected[i]);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("number", ERRORS)
+def test_the_file_has_a_row_to_try_and_what_comes_out(model, number, tmp_path):
+    export(model, "c", tmp_path / "m.h", number=number)
+    function = "m_scores" if model.classes else "m_predict"
+    (tmp_path / "main.c").write_text(TRIAL.replace("FUNCTION", function))
+    out = run_c(compiled(tmp_path / "main.c"), "")
+    found, expected = np.array([line.split() for line in out.splitlines()], dtype=float).T
+    assert np.abs(found - expected).max() < ERRORS[number] * max(1, np.abs(expected).max())
+
+
+def test_columns_levels_and_classes_are_constants(tmp_path):
+    columns = (Column(name="house size"), Column(name="pet", levels=("cat", "a-dog", "a dog")))
+    network = Network((Layer(np.ones((4, 1))),))
+    model = Predictor(network=network, columns=columns, targets=("y",), classes=("no", "yes"))
+    export(model, "c", tmp_path / "m.h")
+    text = (tmp_path / "m.h").read_text()
+    for name in ("M_COL_HOUSE_SIZE", "M_COL_PET", "M_PET_CAT", "M_PET_A_DOG", "M_PET_A_DOG_",
+                 "M_CLASS_YES"):  # fmt: skip
+        assert re.search(rf"\b{name}\b", text)
+    assert " *     row[0]  house size: a number, 0 on average" in text
+    assert " *     row[1]  pet: 0 to 2: cat, a-dog, a dog" in text
+
+
+def test_sums_have_32_bits_where_no_row_can_make_them_larger(tmp_path):
+    rng = np.random.default_rng(0)
+    for n, kind in ((20, "int32_t"), (2000, "int64_t")):
+        columns = tuple(Column(name=f"x{at}") for at in range(n))
+        network = Network((Layer(1 + rng.random((n, 1))),))
+        model = Predictor(network=network, columns=columns, targets=("y",))
+        export(model, "c", tmp_path / "m.h", number="int8")
+        text = (tmp_path / "m.h").read_text()
+        assert f"static inline {kind} m_sum(const int16_t *v" in text
+        assert ("int64_t" in text) == (kind == "int64_t")
 
 
 def small():

@@ -1,5 +1,7 @@
 """Progress: a bar on a terminal, lines where they are asked for, and else nothing."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -46,14 +48,42 @@ def test_no_bar_where_none_is_wanted(make_terminal, capsys):
 
 
 def test_lines_come_now_and_then(capsys, monkeypatch):
-    times = iter([0.0, 4.0, 11.0, 11.0, 12.0, 22.0, 22.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     with show_progress(2, "fits", lines=True) as report:
-        report(0.1, "too early")
+        report(0.0, "too early")
+        now = 11.0
         report(0.25, "first")
+        now = 12.0
         report(0.5, "too early again")
+        now = 22.0
         report(None, "no end in sight")
-    assert capsys.readouterr() == ("", "0.5 of 2 fits: first\nno end in sight\n")
+    lines = ["0.5 of 2 fits, about 33 s left: first", "no end in sight", ""]
+    assert capsys.readouterr() == ("", "\n".join(lines))
+
+
+def test_what_was_done_before_says_nothing_of_the_time_left(capsys, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with show_progress(lines=True) as report:
+        report(0.5, "gone on from there")
+        now = 100.0
+        report(0.75, "half of the rest")
+    assert "about 2 min left" in capsys.readouterr().err
+
+
+def test_a_notebook_gets_a_bar_of_its_own(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    with show_progress() as report:
+        report(0.5, "half")
+    assert "50%" in capsys.readouterr().err
+
+
+def test_nothing_is_shown_quietly(make_terminal, capsys):
+    make_terminal()
+    with progress.quietly(True), show_progress(lines=True) as report:
+        report(0.5, "half")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_silent_elsewhere(capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
@@ -203,6 +203,7 @@ class OptionFlags:
         self,
         parser: argparse.ArgumentParser,
         titles: Mapping[str, type | tuple[type, ...]] | None = None,
+        shown: Collection[type[Options]] | None = None,
     ) -> dict[str, argparse._ArgumentGroup]:
         """Add the flags to a parser, and return its groups by title.
 
@@ -212,13 +213,15 @@ class OptionFlags:
         titles : dict of str to type or tuple of types, optional
             Titles of groups in the help, and of which classes their options are. Other options are
             in no group.
+        shown : collection of Options types, optional
+            Whose options the help has; default: all.
         """
         groups = {title: parser.add_argument_group(title) for title in titles or {}}
         for item in self._flags:
             owner = item.uses[0][0]
             title = next((t for t, base in (titles or {}).items() if issubclass(owner, base)), None)
             try:
-                _add_flag(parser if title is None else groups[title], item)
+                _add_flag(parser if title is None else groups[title], item, shown)
             except argparse.ArgumentError as error:
                 name = getattr(item.uses[-1][0], "name", "")
                 raise SparsefitError(
@@ -255,10 +258,14 @@ class OptionFlags:
         ]
 
 
-def _add_flag(group: argparse._ActionsContainer, item: _Shared) -> None:
+def _add_flag(
+    group: argparse._ActionsContainer, item: _Shared, shown: Collection[type[Options]] | None
+) -> None:
     _refuse_unlike(item)
     info = item.uses[0][1]
-    keywords: dict[str, Any] = {"dest": item.dest, "help": _help(item)}
+    is_shown = shown is None or any(owner in shown for owner, _ in item.uses)
+    keywords: dict[str, Any] = {"dest": item.dest}
+    keywords["help"] = _help(item) if is_shown else argparse.SUPPRESS
     if info.type is bool:
         keywords["action"] = argparse.BooleanOptionalAction
     else:

@@ -75,6 +75,25 @@ def run_sweep(
     return rows
 
 
+def plan(cells: Sequence[Cell], out: Path | None, workers: int) -> str:
+    """Return how many cells are to be run, and about how long they take, in a sentence."""
+    from sparsefit.core.progress import in_words
+    from sparsefit.experiments.effort import Efforts
+    from sparsefit.experiments.run import group
+
+    rows = Store(out).find([cell.run_id for cell in cells], note) if out and out.is_dir() else {}
+    there = {run_id for run_id, row in rows.items() if row["status"] != "failed"}
+    missing = [cell for cell in cells if cell.run_id not in there]
+    found = f", {len(cells) - len(missing)} of them there already" if there else ""
+    text = f"{len(cells)} cell{_s(len(cells))}{found}"
+    if not missing:
+        return f"{text}; nothing to run"
+    efforts = Efforts()
+    times = [efforts.of_job(job) for job in group(missing)]
+    seconds = max(max(times), sum(times) / workers)
+    return f"{text}; about {in_words(seconds)} with {workers} worker{_s(workers)}"
+
+
 def _print_rows(rows: Sequence[Row], out: Path | None) -> None:
     """Print all rows, or of many a summary, with a file of all."""
     if len(rows) <= MOST_ROWS or all(row["value"] is None for row in rows):

@@ -28,9 +28,10 @@ class ExportOptions(ForceOptions):
         None, "what to write (default: the name of MODEL with the suffix of the format); the names "
         "of functions in C come from it", check=FILE,
     )  # fmt: skip
-    number: Literal["float", "int16"] | None = option(
+    number: Literal["float", "int16", "int8"] | None = option(
         None,
-        "what C computes with: float32, or 16 bit weights and integer sums (default float)",
+        "what C computes with: float32, or weights of 16 or 8 bits and integer sums (default "
+        "float)",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsefit.cli._flags import KEPT, Commands, OptionFlags, SweepFormat
-from sparsefit.cli._say import note
+from sparsefit.cli._say import ending, note
 from sparsefit.cli.run import ResultOptions
 from sparsefit.core.options import FOLDER, Options, like, option
 from sparsefit.core.setting import Setting
@@ -28,6 +28,11 @@ class ReproduceOptions(Options):
         ResultOptions, "workers", default=None,
         help="cells computed at a time (default: as many as cores)",
     )  # fmt: skip
+    seeds: tuple[int, ...] = like(
+        Setting, "seed", default=(), help="random seeds (default: those of the recipe)"
+    )
+    method: tuple[str, ...] = option((), "only these methods of the recipe")
+    dry_run: bool = like(ResultOptions, "dry_run")
     format: SweepFormat | None = like(
         ResultOptions, "format", help="what to print, as in sparsefit run"
     )
@@ -65,16 +70,26 @@ def _n_cores() -> int:
 
 def reproduce(arguments: argparse.Namespace) -> int:
     """Run the cells, then draw what has a result; 1 if a cell failed, else 0."""
-    from sparsefit.cli._sweep import exit_code, run_sweep
+    from sparsefit.cli._sweep import exit_code, plan, run_sweep
     from sparsefit.figures.draw import draw_all
+    from sparsefit.report import write_sweep_report
 
     recipe, options = find_recipe(arguments.recipe), _FLAGS.make(ReproduceOptions, arguments)
     setting = {"device": options.device} if options.device else {}
-    cells = recipe.cells(options.scale, data_dir=options.data_dir, setting=setting)
+    cells = recipe.cells(
+        options.scale, data_dir=options.data_dir, setting=setting, seeds=options.seeds,
+        methods=options.method,
+    )  # fmt: skip
     out = options.out or Path("runs") / f"{recipe.name}-{options.scale}"
     workers = options.workers or _n_cores()
+    if options.dry_run:
+        print(plan(cells, out, workers))
+        return 0
+    note(plan(cells, out, workers))
     rows = run_sweep(cells, out=out, workers=workers, format=options.format)
     shown = FigureOptions(score=recipe.score, threshold=recipe.threshold, data_dir=options.data_dir)
     paths = draw_all(out, options=shown, on_note=lambda text: note(f"note: {text}"))
-    note(f"{recipe.title}: {len(paths)} figures in {paths[0].parent}")
+    page = write_sweep_report(out, on_note=lambda text: note(f"note: {text}"))
+    figures = f"{len(paths)} figure{'' if len(paths) == 1 else 's'} in {paths[0].parent}"
+    ending(f"{recipe.title}: {figures}, and the page {page}", ("report", out, "--open"))
     return exit_code(rows)

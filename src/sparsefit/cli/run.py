@@ -67,6 +67,7 @@ class ResultOptions(FolderOptions):
         1, "cells computed at a time, each with --threads threads",
         check=between(1, MOST_WORKERS),
     )  # fmt: skip
+    dry_run: bool = option(False, "say how many cells there are and about how long they take")
     format: SweepFormat | None = option(
         None, "what to print: a table (default on a terminal), or a line per cell as it ends, of "
         "JSON (default elsewhere) or CSV",
@@ -99,7 +100,14 @@ def add_parser(subparsers: Commands) -> None:
     )
     groups = _FLAGS.add_to(parser, {"grid": GridOptions, "results": ResultOptions})
     tasks, methods = ", ".join(TASKS.names()), ", ".join(METHODS.names())
-    groups["grid"].description = f"Tasks: {tasks}. Methods: {methods}."
+    groups[
+        "grid"
+    ].description = (
+        f"Tasks: {tasks}. Methods: {methods}. Named before --help, they have their options there."
+    )
+    parser.add_argument(
+        "--help-all", action="help", help="show the options of all tasks and methods, too"
+    )
     parser.complete = partial(_add_options, parser)
 
 
@@ -108,20 +116,25 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
     chooser, choices = Parser(add_help=False), OptionFlags([ChosenOptions])
     choices.add_to(chooser)
     chosen = choices.given(ChosenOptions, chooser.parse_known_args(words)[0])
+    named: list[type[Options]] = [find_task(name) for name in chosen.get("task", ())]
+    named += [find_method(name) for name in chosen.get("method", ())]
     owners: list[type[Options]] = [Setting, *TASKS.own().values(), *METHODS.own().values()]
-    owners += [find_task(name) for name in chosen.get("task", ())]
-    owners += [find_method(name) for name in chosen.get("method", ())]
-    owners = [*dict.fromkeys(owners), GpuOptions]
-    flags = OptionFlags(owners, leave_out=("hidden", "seed"))
+    owners += [*named, GpuOptions]
+    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed"))
+    # All options of all tasks and methods are a wall: the help has those of the named ones.
+    shown: set[type[Options]] | None = {Setting, GpuOptions, *named}
+    if "--help-all" in words:
+        shown = None
     machine = "architecture and machine"
     titles: dict[str, type | tuple[type, ...]] = {machine: (Setting, GpuOptions)}
-    flags.add_to(parser, titles | {"options of tasks": Task, "options of methods": Method})
+    titles |= {"options of tasks": Task, "options of methods": Method}
+    flags.add_to(parser, titles, shown)
     parser.set_defaults(handler=lambda arguments: run(arguments, flags), kept=KEPT)
 
 
 def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     """Run the grid; 1 if a cell failed, else 0."""
-    from sparsefit.cli._sweep import exit_code, run_sweep
+    from sparsefit.cli._sweep import exit_code, plan, run_sweep
     from sparsefit.experiments.spec import grid
 
     chosen = _FLAGS.make(GridOptions, arguments)
@@ -143,6 +156,9 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
         seeds=chosen.seeds,
         setting=setting,
     )
+    if results.dry_run:
+        print(plan(cells, results.folder, results.workers))
+        return 0
     rows = run_sweep(cells, out=results.folder, workers=results.workers, format=results.format)
     return exit_code(rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -174,8 +173,8 @@ def _bar(amount: Callable[[float | None], str], left: _Left) -> Iterator[Report]
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook that tqdm can draw a bar in."""
-    return "ipykernel" in sys.modules and importlib.util.find_spec("tqdm") is not None
+    """Whether this process is the kernel of a notebook, which tqdm can draw a bar in."""
+    return "ipykernel" in sys.modules
 
 
 @contextlib.contextmanager

@@ -54,9 +54,10 @@ class SearchProfile:
     rows_a_weight, least_rows : int
         Rows, for each weight and at least, that an exact network is searched for on: each step
         sees all of them, and if there is one, few rows settle it. Not tuned.
-    compared : float
-        Share of the progress at which networks have been trained side by side and the search for
-        an exact one begins. Not tuned.
+    compared, searched : float
+        Shares of the progress at which networks have been trained side by side and the search for
+        an exact one begins, and where what that found is tried on a fold. Searches take from none
+        of the time to two thirds of it: so the whole is never more than about twice off.
     least_seconds : float
         What a method gets when the time is up and a network is needed still.
     """
@@ -73,7 +74,8 @@ class SearchProfile:
     near: float = 0.005
     rows_a_weight: int = 20
     least_rows: int = 2000
-    compared: float = 0.8
+    compared: float = 0.5
+    searched: float = 0.8
     least_seconds: float = 0.001
 
 
@@ -263,7 +265,7 @@ class Search:
 
     def _of_draw(self, nnz: int) -> Fit:
         """Return what the method finds on the draw."""
-        setting = self.setting.part(SEARCH.compared, 1.0)
+        setting = self.setting.part(SEARCH.compared, SEARCH.searched)
         return self._fits([nnz], self._draw(nnz), setting)[nnz]
 
     def _exact(self, nnz: int, fit: Fit) -> Fit | None:
@@ -283,7 +285,8 @@ class Search:
     def _is_better(self, nnz: int, choice: Candidates) -> bool:
         """Whether the method's network is better than the best candidate on a fold's rows."""
         rest, held = next(split_rows(self._few, self.n_folds, self.setting.seed))
-        fit = self._fits([nnz], self._draw(nnz, self._few.take(rest)), self._silent)[nnz]
+        setting = self.setting.part(SEARCH.searched, 1.0)
+        fit = self._fits([nnz], self._draw(nnz, self._few.take(rest)), setting)[nnz]
         return dense.mean_loss(fit.network, self._few.take(held)) < choice.losses_of_best(nnz)[0]
 
     def _refitted(self, fit: Fit, seen: Problem, alpha: float = 0.0) -> Fit:

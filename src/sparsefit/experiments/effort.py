@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from sparsefit.experiments.spec import Cell
+from sparsefit.methods import Method
 
 # Of the logarithms of these sizes the logarithm of the seconds is a linear function.
 SIZES = ("hidden", "nnz", "layers", "rows", "epochs")
@@ -40,6 +41,19 @@ def sizes_of(cell: Cell) -> dict[str, float]:
     return {name: math.log(max(size, 1)) for name, size in found.items()}
 
 
+def variant_of(cell: Cell) -> str:
+    """Return the task, and whether the method trains until it is trained.
+
+    Examples
+    --------
+    >>> from sparsefit import Setting, find_method, find_task
+    >>> variant_of(Cell(find_task("planted")(), find_method("imp")(), Setting(), 1))
+    'planted, until trained'
+    """
+    until_trained = getattr(cell.method, "epochs", 0) is None
+    return cell.task.name + (", until trained" if until_trained else "")
+
+
 class Efforts:
     """Expected seconds of cells.
 
@@ -50,7 +64,7 @@ class Efforts:
 
     def __init__(self, table: Mapping[str, Any] | None = None):
         self._table = _shipped() if table is None else table
-        self._residuals: dict[str, list[float]] = defaultdict(list)
+        self._residuals: dict[tuple[str, Method], list[float]] = defaultdict(list)
 
     def seconds(self, cell: Cell) -> float:
         """Return how long a cell will take."""
@@ -74,13 +88,13 @@ class Efforts:
         entry = methods.get(cell.method.name)
         if entry is None:
             return math.log(_UNKNOWN_SECONDS)
-        start = entry["tasks"].get(cell.task.name, entry["start"])
+        start = entry["tasks"].get(variant_of(cell), entry["start"])
         sizes = sizes_of(cell)
         return float(start + sum(entry["slopes"].get(name, 0.0) * sizes[name] for name in sizes))
 
 
-def _key(cell: Cell) -> str:
-    return f"{cell.task.name} {cell.method.name} {cell.setting.layers}"
+def _key(cell: Cell) -> tuple[str, Method]:
+    return cell.task.name, cell.method
 
 
 @cache

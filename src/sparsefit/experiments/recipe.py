@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal, TypeVar, get_args
@@ -53,8 +53,9 @@ class Recipe:
     threshold: float | None = None
 
     def cells(
-        self, scale: str, *, data_dir: str | None = None, setting: Mapping[str, Any] | None = None
-    ) -> list[Cell]:
+        self, scale: str, *, data_dir: str | None = None, setting: Mapping[str, Any] | None = None,
+        seeds: Sequence[int] = (), methods: Sequence[str] = (),
+    ) -> list[Cell]:  # fmt: skip
         """List the cells of all sweeps of one scale.
 
         Parameters
@@ -65,26 +66,36 @@ class Recipe:
             For the tasks that read files.
         setting : mapping, optional
             Options that go before those of the recipe, such as the device.
+        seeds : sequence of int, optional
+            In place of those of the recipe.
+        methods : sequence of str, optional
+            Only these of the recipe's methods.
 
         Raises
         ------
         SparsefitError
-            If the recipe does not have this scale.
+            If the recipe does not have this scale, or one of the methods.
         """
         if scale not in self.sweeps:
             known = ", ".join(self.sweeps)
             raise SparsefitError(f"--scale must be one of {known} for {self.name}, got {scale!r}")
         cells: list[Cell] = []
+        there = {table["name"] for sweep in self.sweeps[scale] for table in sweep["methods"]}
+        if strange := [name for name in methods if name not in there]:
+            known = ", ".join(sorted(there))
+            raise SparsefitError(f"--method must be of {known} for {self.name}, got {strange[0]!r}")
         for sweep in self.sweeps[scale]:
             tasks = _make(find_task(sweep["task"]["name"]), sweep["task"], data_dir)
-            methods = [
+            chosen = [
                 method
-                for table in sweep["methods"]
+                for table in sweep["methods"] if not methods or table["name"] in methods
                 for method in _make(find_method(table["name"]), table, data_dir)
-            ]
+            ]  # fmt: skip
             options = {**sweep.get("setting", {}), **(setting or {})}
             axes = {name: sweep[name] for name in ("hidden", "nnz", "seeds")}
-            cells += grid(tasks, methods, setting=Setting(**options), **axes)
+            axes["seeds"] = list(seeds) or axes["seeds"]
+            if chosen:
+                cells += grid(tasks, chosen, setting=Setting(**options), **axes)
         return cells
 
 

@@ -58,6 +58,7 @@ class Tracker:
             thread.start()
             try:
                 yield
+                self.tell()
             finally:
                 done.set()
                 thread.join()
@@ -80,6 +81,8 @@ class Tracker:
         """Return how many seconds are left, about."""
         running, now = self._running(), time.time()
         left = 0.0
+        if not self._n_cells - self._n_done:
+            return 0.0
         with self._lock:
             for number, job in enumerate(self._jobs):
                 if number in self._ended:

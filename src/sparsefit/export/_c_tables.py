@@ -12,7 +12,9 @@ import numpy as np
 
 from sparsefit.core.errors import SparsefitError
 
-_BYTES = {"uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "int16_t": 2, "int32_t": 4, "float": 4}
+_BYTES = {
+    "uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "int8_t": 1, "int16_t": 2, "int32_t": 4, "float": 4,
+}  # fmt: skip
 # C99 promises string literals of 4095 characters, and a byte may take four.
 _LONGEST_NAME = 1000
 # Quotes and backslashes would end a string or change it, question marks make trigraphs.
@@ -41,7 +43,7 @@ class Table:
         values = [str(value) + "f" * (self.type == "float") for value in self.values]
         return (
             f"\n/* {self.comment} */\n"
-            f"static const {self.type} net_{self.name}[] = {{\n{wrapped(values)}\n}};\n"
+            f"static SPARSEFIT_FLASH {self.type} net_{self.name}[] = {{\n{wrapped(values)}\n}};\n"
         )
 
 

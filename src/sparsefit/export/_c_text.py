@@ -5,11 +5,20 @@ ABOUT = """\
  * A network of @NNZ@ nonzero numbers, written by @MADE@,
  * version @VERSION@. C99, nothing to link but -lm.
  *
+ * Tables take @FLASH@ bytes of flash, and a call @RAM@ bytes of stack beside its locals.
+ *
  * A row has NET_COLUMNS floats: numbers, NAN where missing, and the places of categories among
- * their levels (see net_level), anything else where missing. Do not compile with -ffast-math,
- * which takes no number to be missing.
+ * their levels (an enumeration below, or net_level), anything else where missing. Do not compile
+ * with -ffast-math, which takes no number to be missing. It reads
+ *
+@LINES@
  *
 @FUNCTIONS@
+ *
+ *     #include "net.h"
+ *     const float row[NET_COLUMNS] = NET_TEST_ROW;  a row to try: net_@SCORES@ makes
+ *     float out[NET_OUTPUTS];                       NET_TEST_OUT of it, about
+ *     net_@SCORES@(row, out);
  *
  * With SPARSEFIT_MAIN defined there is a main(), which answers rows of comma separated fields:
  *
@@ -21,6 +30,15 @@ ABOUT = """\
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Where avr-gcc keeps constants in flash, they are read from there. */
+#ifndef SPARSEFIT_FLASH
+#ifdef __FLASH
+#define SPARSEFIT_FLASH const __flash
+#else
+#define SPARSEFIT_FLASH const
+#endif
+#endif
 
 """
 VALUES_FUNCTIONS = " * net_predict(row, out) gives NET_OUTPUTS values."
@@ -57,42 +75,42 @@ static inline void @OUTPUTS@(const float *row, float *out)
         out[i] = @LINK@(net_sum(v, NET_HIDDEN + i));
 }
 """
-INT16 = """
+INTEGER = """
 /*
- * Weights are 16 bit integers with one power of two per unit, values 32 bit integers, sums 64 bit;
+ * Weights are @WEIGHTBITS@ bit integers with one power of two per unit, values @VALUE@, sums @SUM@;
  * a right shift of a negative sum is taken to be arithmetic. Values have @BITS@ bits for a typical
  * size, which of inputs is 1, and saturate at 2^@HEADROOM@ times that. Outputs are off by about
- * 1e-4 of their size, and by more where large terms cancel.
+ * 2^-@BITS@ of their size for each unit on the way, and by more where large terms cancel.
  */
 
 /* The bias of a unit and the products of its weights and the values before it. */
-static inline int64_t net_sum(const int32_t *v, int unit)
+static inline @SUM@ net_sum(const @VALUE@ *v, int unit)
 {
-    int64_t sum = 0;
-    int i, end = (int)net_start[unit + 1];
-    for (i = (int)net_start[unit]; i < end; i++)
-        sum += (int64_t)net_weight[i] * v[net_index[i]];
+    @SUM@ sum = 0;
+    int32_t i, end = (int32_t)net_start[unit + 1];
+    for (i = (int32_t)net_start[unit]; i < end; i++)
+        sum += (@SUM@)net_weight[i] * v[net_index[i]];
     return (sum >> net_shift[unit]) + net_bias[unit];
 }
 
 /* The outputs for a row. */
 static inline void @OUTPUTS@(const float *row, float *out)
 {
-    const float limit = 2147483520.0f; /* the largest float below 2^31 */
-    int32_t v[NET_INPUTS + NET_HIDDEN];
+    const float limit = @LARGEST@ - 127; /* below the largest value, as a float */
+    @VALUE@ v[NET_INPUTS + NET_HIDDEN];
     int i;
     for (i = 0; i < NET_NUMBERS; i++) {
         float x = (row[net_column[i]] - net_mean[i]) * net_factor[i];
         x = x == x ? x : 0.0f; /* 0 where missing */
         x = x > -limit ? x : -limit;
-        v[i] = (int32_t)(x < limit ? x : limit);
+        v[i] = (@VALUE@)(x < limit ? x : limit);
     }
     for (i = NET_NUMBERS; i < NET_INPUTS; i++)
         v[i] = row[net_column[i]] == (float)net_code[i - NET_NUMBERS] ? @ONE@ : 0;
     for (i = 0; i < NET_HIDDEN; i++) {
-        int64_t sum = net_sum(v, i);
+        @SUM@ sum = net_sum(v, i);
         sum = sum > 0 ? sum : 0;
-        v[NET_INPUTS + i] = (int32_t)(sum < INT32_MAX ? sum : INT32_MAX);
+        v[NET_INPUTS + i] = (@VALUE@)(sum < @LARGEST@ ? sum : @LARGEST@);
     }
     for (i = 0; i < NET_OUTPUTS; i++)
         out[i] = @LINK@((float)net_sum(v, NET_HIDDEN + i) * @UNIT@);
@@ -208,6 +226,8 @@ int main(void)
     static char text[@FIELD@];
     static float row[NET_COLUMNS];
     long line;
+    (void)net_@KIND@_name; /* used or not */
+    (void)net_predict;
     for (line = 1;; line++) {
         int column, end = ',', header = 0;
         for (column = 0; column < NET_COLUMNS && end == ','; column++) {

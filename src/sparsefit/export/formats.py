@@ -35,7 +35,7 @@ def export(model: Predictor, to: str, path: Path, **options: Any) -> None:
     path : Path
         What is written; C takes the names of its functions from it.
     **options
-        Those of the format: of C ``number``, "float" or "int16".
+        Those of the format: of C ``number``, "float", "int16" or "int8".
 
     Raises
     ------
