@@ -107,6 +107,15 @@ def test_the_data_folder_reaches_the_tasks_that_read_files():
     assert find_recipe("figure1").cells("tiny", data_dir="somewhere")
 
 
+def test_seeds_and_methods_of_a_recipe_can_be_chosen():
+    recipe = find_recipe("figure1")
+    cells = recipe.cells("tiny", seeds=(5, 6, 7), methods=("aiht",))
+    assert {cell.setting.seed for cell in cells} == {5, 6, 7}
+    assert {cell.method.name for cell in cells} == {"aiht"}
+    with pytest.raises(SparsefitError, match="--method must be of aiht, imp for figure1, got 'ss'"):
+        recipe.cells("tiny", methods=("ss",))
+
+
 @pytest.fixture
 def toy(monkeypatch, tmp_path):
     """Make a recipe of toys the only one."""
@@ -136,15 +145,6 @@ def test_reproduce_runs_every_sweep_and_draws_it(capsys, tmp_path):
 
 
 @pytest.mark.usefixtures("toy")
-def test_seeds_and_methods_of_a_recipe_can_be_chosen():
-    recipe = find_recipe("figure1")
-    cells = recipe.cells("tiny", seeds=(5, 6, 7), methods=("aiht",))
-    assert {cell.setting.seed for cell in cells} == {5, 6, 7}
-    assert {cell.method.name for cell in cells} == {"aiht"}
-    with pytest.raises(SparsefitError, match="--method must be of aiht, imp for figure1, got 'ss'"):
-        recipe.cells("tiny", methods=("ss",))
-
-
 def test_reproduce_again_computes_nothing(capsys, tmp_path):
     words = ["reproduce", "toy", "--out", "here", "--workers", "1", "--format", "json"]
     main(words)

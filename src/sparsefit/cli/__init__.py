@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept = ""
     try:
         try:
-            parser, commands = _make_parser()
+            parser, commands = make_parser()
             arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
             kept = getattr(arguments, "kept", "")
             with quietly(arguments.quiet):
@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{where}: {error.strerror or error}", OUTPUT_ERROR)
 
 
-def _make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
+def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and those of the commands by name."""
     parser = Parser(
         prog="sparsefit", description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 
 from sparsefit.cli._flags import Commands, Parser
 
@@ -24,17 +23,18 @@ def add_parser(subparsers: Commands) -> None:
         epilog=f"Example: {_LINES['bash']}",
     )
     parser.add_argument("shell", choices=tuple(_LINES), help="the shell")
-    parser.set_defaults(handler=partial(complete, subparsers))
+    parser.set_defaults(handler=complete)
 
 
-def complete(subparsers: Commands, arguments: argparse.Namespace) -> int:
+def complete(arguments: argparse.Namespace) -> int:
     """Print the script."""
     import shtab
 
-    parser = Parser(prog="sparsefit")
-    commands = parser.add_subparsers()
-    for name, command in subparsers.choices.items():
-        command.complete(["--help-all"])
-        commands._name_parser_map[name] = command
+    from sparsefit.cli import make_parser
+
+    parser, commands = make_parser()
+    for command in commands.values():
+        if isinstance(command, Parser):
+            command.complete(["--help-all"])
     print(shtab.complete(parser, shell=arguments.shell))
     return 0

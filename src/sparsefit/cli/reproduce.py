@@ -85,7 +85,6 @@ def reproduce(arguments: argparse.Namespace) -> int:
     if options.dry_run:
         print(plan(cells, out, workers))
         return 0
-    note(plan(cells, out, workers))
     rows = run_sweep(cells, out=out, workers=workers, format=options.format)
     shown = FigureOptions(score=recipe.score, threshold=recipe.threshold, data_dir=options.data_dir)
     paths = draw_all(out, options=shown, on_note=lambda text: note(f"note: {text}"))
