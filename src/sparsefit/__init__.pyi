@@ -1,6 +1,5 @@
 from . import export as export
 from . import nn as nn
-from . import report as report
 from .compression.compress import compress as compress
 from .core.errors import DataError as DataError
 from .core.errors import OptionError as OptionError
@@ -24,6 +23,7 @@ from .nn.masking import prune as prune
 from .nn.masking import sparsify as sparsify
 from .nn.overview import summary as summary
 from .nn.pruner import Pruner as Pruner
+from .pages.report import report as report
 from .predictor.columns import Column as Column
 from .predictor.predictor import Predictor as Predictor
 from .tasks._base import Task as Task

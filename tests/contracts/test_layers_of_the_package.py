@@ -14,7 +14,7 @@ ORDER = [
     {"core"}, {"predictor"}, {"export"}, {"models"}, {"solvers"}, {"gauss_newton"},
     {"stacked"}, {"nn"}, {"compression"}, {"torch_export"}, {"dense"}, {"methods"},
     {"reading"}, {"estimators"}, {"data"}, {"tabular"}, {"tasks"},
-    {"study"}, {"experiments"}, {"figures"}, {"report"}, {"demo"}, {"cli"},
+    {"study"}, {"experiments"}, {"figures"}, {"pages"}, {"demo"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 FILES = [path for room in RANK for path in sorted((ROOT / room).rglob("*.py*"))]

@@ -32,7 +32,7 @@ def test_a_command_is_understood(words, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(
         "sparsefit.figures.draw.draw_all", lambda folder, *_, **__: [folder / "a.png"]
     )
-    monkeypatch.setattr("sparsefit.report.write_sweep_report", lambda folder, **_: folder)
+    monkeypatch.setattr("sparsefit.pages.write_sweep_report", lambda folder, **_: folder)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     short = ["--epochs", "1", "--steps-per-epoch", "2", "--ramp-steps", "1"]

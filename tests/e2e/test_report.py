@@ -13,8 +13,8 @@ import pytest
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 from sparsefit.experiments.store import load_rows
+from sparsefit.pages import write_model_report, write_sweep_report
 from sparsefit.predictor import Column, Predictor
-from sparsefit.report import write_model_report, write_sweep_report
 
 CHROMIUM = shutil.which("chromium")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

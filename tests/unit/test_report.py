@@ -16,16 +16,16 @@ from sparsefit.core.errors import DataError, SparsefitError
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 from sparsefit.experiments.store import load_rows
-from sparsefit.predictor import Column, Predictor
-from sparsefit.report import (
+from sparsefit.pages import (
     model_data,
     sweep_data,
     write_model_report,
     write_sweep_report,
 )
-from sparsefit.report._commands import commands
-from sparsefit.report._formulas import formulas
-from sparsefit.report._graph import graph, multiply_adds
+from sparsefit.pages._commands import commands
+from sparsefit.pages._formulas import formulas
+from sparsefit.pages._graph import graph, multiply_adds
+from sparsefit.predictor import Column, Predictor
 
 HOSTILE = '</script><script>alert("1")</script><!-- {{data}} & 雪'
 

@@ -46,8 +46,8 @@ def add_parser(subparsers: Commands) -> None:
 
 def write(arguments: argparse.Namespace) -> int:
     """Write the page and print its path."""
+    from sparsefit.pages import write_model_report, write_sweep_report
     from sparsefit.predictor import Predictor
-    from sparsefit.report import write_model_report, write_sweep_report
 
     source, options = arguments.source, _FLAGS.make(ReportOptions, arguments)
     if source.is_dir():

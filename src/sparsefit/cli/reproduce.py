@@ -72,7 +72,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
     """Run the cells, then draw what has a result; 1 if a cell failed, else 0."""
     from sparsefit.cli._sweep import exit_code, plan, run_sweep
     from sparsefit.figures.draw import draw_all
-    from sparsefit.report import write_sweep_report
+    from sparsefit.pages import write_sweep_report
 
     recipe, options = find_recipe(arguments.recipe), _FLAGS.make(ReproduceOptions, arguments)
     setting = {"device": options.device} if options.device else {}

@@ -14,7 +14,7 @@ from sparsefit.compression.channels import remove_channels
 from sparsefit.compression.choosing import LayerCompression, choose_forms, n_bytes, time_in_turns
 from sparsefit.compression.graph import LAYERS, lighten, trace
 from sparsefit.core.errors import OptionError
-from sparsefit.core.text_table import text_table
+from sparsefit.core.text_table import html_table, text_table
 from sparsefit.nn.masking import plain_copy
 
 
@@ -43,6 +43,14 @@ class Compression:
 
     def __str__(self) -> str:
         """Return the table."""
+        table = text_table(self._rows, n_text_columns=2)
+        return f"{table}\n{self.note}" if self.note else table
+
+    def _repr_html_(self) -> str:
+        return html_table(self._rows, n_text_columns=2) + self.note
+
+    @property
+    def _rows(self) -> list[tuple[str, ...]]:
         head = ("layer", "now", "bytes", "after", "products", "after", "ms", "after")
         rows = [
             (one.name, one.kind, *map(str, (*one.bytes, *one.products)),
@@ -52,8 +60,7 @@ class Compression:
         totals = [sum(one.products[i] for one in self.layers) for i in (0, 1)]
         whole = (*self.bytes, *totals)
         rows.append(("model", "", *map(str, whole), *(f"{ms:.3f}" for ms in self.milliseconds)))
-        table = text_table([head, *rows], n_text_columns=2)
-        return f"{table}\n{self.note}" if self.note else table
+        return [head, *rows]
 
 
 @torch.no_grad()

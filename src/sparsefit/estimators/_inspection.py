@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,7 @@ class Inspection:
     """Weights, inputs and scales of an estimator that has a `predictor_`."""
 
     predictor_: Predictor
+    path_: list[dict[str, Any]]
     _input_scale: InputScale
     _importances: np.ndarray
 
@@ -59,6 +60,49 @@ class Inspection:
         """The inputs that have a weight, increasing."""
         check_is_fitted(self, "predictor_")
         return self.predictor_.network.live_inputs
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """Return what a notebook shows: of a fitted model its formula, network and score."""
+        if not hasattr(self, "predictor_"):
+            return super()._repr_mimebundle_(**options)  # type: ignore[misc,no-any-return]
+        from sparsefit.predictor.html import snippet
+
+        facts = {"loss on held-out rows": f"{self._held_out_loss:.4g}"} if self.path_ else {}
+        return {"text/plain": repr(self), "text/html": snippet(self.predictor_, facts)}
+
+    @property
+    def _held_out_loss(self) -> float:
+        """That of the size that was chosen, or of the next one that was compared."""
+        near = min(self.path_, key=lambda entry: abs(entry["nnz"] - self.n_nonzero_))
+        return float(near["loss"])
+
+    def plot_path(self, ax: Any = None) -> Any:
+        """Draw the loss on held-out rows against the number of weights; return the axes."""
+        check_is_fitted(self, "predictor_")
+        ax = _axes(ax)
+        path = sorted(self.path_, key=lambda entry: entry["nnz"])
+        sizes = [entry["nnz"] for entry in path]
+        ax.errorbar(
+            sizes, [entry["loss"] for entry in path], [entry["se"] for entry in path], marker="o",
+            capsize=2,
+        )  # fmt: skip
+        ax.axvline(self.n_nonzero_, color="0.7", linestyle="--")
+        ax.set(xlabel="nonzero weights", ylabel="loss on held-out rows", xscale="symlog")
+        return ax
+
+    def plot_importances(self, ax: Any = None, *, most: int = 20) -> Any:
+        """Draw how much the outputs change when a feature is shuffled; return the axes.
+
+        The `most` features that matter most are drawn.
+        """
+        check_is_fitted(self, "predictor_")
+        ax = _axes(ax)
+        importances = self.feature_importances_
+        names = list(getattr(self, "feature_names_in_", map("x{}".format, range(len(importances)))))
+        order = [at for at in np.argsort(-importances)[:most] if importances[at] > 0][::-1]
+        ax.barh([str(names[at]) for at in order], importances[order])
+        ax.set(xlabel="share of the change of outputs")
+        return ax
 
     def formula(self, *, rounded: bool = True) -> Formula:
         """Return the model as people would write it down; see `Predictor.formula`."""
@@ -112,6 +156,14 @@ def shuffled(X: np.ndarray, inputs: list[int], rng: np.random.Generator) -> np.n
     found = X.copy()
     found[:, inputs] = X[:, inputs][rng.permutation(len(X))]
     return found
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.gca()
 
 
 def _biases(layer: Layer) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sparsefit.core.text_table import text_table
+from sparsefit.core.text_table import html_table, text_table
 from sparsefit.nn.driven import Driven
 from sparsefit.nn.masked import Masked
 from sparsefit.nn.stored import StoredLinear
@@ -128,6 +128,13 @@ class Summary:
 
     def __str__(self) -> str:
         """Return the table."""
+        return text_table(self._rows, n_text_columns=N_TEXT_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        return html_table(self._rows, n_text_columns=N_TEXT_COLUMNS)
+
+    @property
+    def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [HEAD]
         for layer in self.layers:
             about = (layer.name or "(model)", layer.kind, "x".join(map(str, layer.shape)))
@@ -139,7 +146,7 @@ class Summary:
                 ("(other)", "", "", "no", *_cells(self.other_weights, self.other_biases), "", "")
             )
         rows.append(("total", "", "", "", *_cells(self.weights, self.biases), "", ""))
-        return text_table(rows, n_text_columns=N_TEXT_COLUMNS)
+        return rows
 
 
 @torch.no_grad()

@@ -85,6 +85,11 @@ class Predictor:
         except SparsefitError:
             return f"Predictor of {', '.join(self.targets)} by {self.network.nnz} nonzero weights"
 
+    def _repr_html_(self) -> str:
+        from sparsefit.predictor.html import snippet
+
+        return snippet(self)
+
     def formula(self, *, rounded: bool = True) -> Formula:
         """Return the model as people would write it down.
 

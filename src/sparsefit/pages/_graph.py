@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sparsefit.pages._formulas import output_names, unit_name
+from sparsefit.pages._page import short
 from sparsefit.predictor.predictor import Predictor
-from sparsefit.report._formulas import output_names, unit_name
-from sparsefit.report._page import short
 
 # More lines are no picture; the strongest are drawn.
 _MOST_EDGES = 1500

@@ -15,8 +15,8 @@ from sparsefit.core.result import Status
 from sparsefit.experiments.metrics import MetricInfo
 from sparsefit.experiments.store import Row, load_rows
 from sparsefit.figures.panels import Panel, Series, make_panels
-from sparsefit.report._commands import commands
-from sparsefit.report._page import short, write_page
+from sparsefit.pages._commands import commands
+from sparsefit.pages._page import short, write_page
 
 _TROUBLE = (Status.FAILED.value, Status.DIVERGED.value, Status.SKIPPED.value)
 # Columns of the table: key, label, and the format of a number or nothing for text.

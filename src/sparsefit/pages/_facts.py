@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.pages._page import short
 from sparsefit.predictor.predictor import Predictor
-from sparsefit.report._page import short
 
 _MOST_POINTS = 1500
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from sparsefit.core.errors import DataError
 from sparsefit.core.files import facts_path
+from sparsefit.pages._facts import checked_facts, read_facts
+from sparsefit.pages._formulas import Formula, formulas, output_names, unit_name
+from sparsefit.pages._graph import column_rows, graph, layer_rows, multiply_adds
+from sparsefit.pages._page import short, write_page
 from sparsefit.predictor.lowering import n_numbers
 from sparsefit.predictor.predictor import Predictor
-from sparsefit.report._facts import checked_facts, read_facts
-from sparsefit.report._formulas import Formula, formulas, output_names, unit_name
-from sparsefit.report._graph import column_rows, graph, layer_rows, multiply_adds
-from sparsefit.report._page import short, write_page
 
 _LINKS = {
     "identity": "the outputs are the values",

@@ -37,7 +37,7 @@ def render(data: dict[str, Any]) -> str:
     >>> page.count("</script>"), "&lt;/script&gt;" in page, "<title>" in page
     (2, True, True)
     """
-    folder = resources.files("sparsefit.report") / "page"
+    folder = resources.files("sparsefit.pages") / "page"
 
     def text(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
