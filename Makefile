@@ -36,12 +36,11 @@ bench: $(READY)  ## speed against a plain loop and against the bare matrix produ
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/mask_cost.py
 
-# Of a package with an __all__, pdoc documents only what that names: so its modules are listed here.
-MODULES = $(shell cd src && { grep -rl --include=__init__.py __all__ sparsefit; \
-	find sparsefit -name '[a-z]*.py'; } | sed 's:/__init__::; s:[.]py$$::' | tr / . | sort)
-
-docs: $(READY)  ## the reference of the Python interface, in build/docs
-	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs $(MODULES)
+docs: $(READY)  ## the documentation, in build/docs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[docs]"
+	rm -rf docs/reference/generated docs/gallery
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs
+	@echo "the documentation is in build/docs/index.html"
 
 clean:
-	rm -rf build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build demo docs/gallery docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

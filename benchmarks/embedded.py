@@ -1,6 +1,6 @@
 """Models in C on microcontrollers: bytes, time and answers, in simulators.
 
-    python benchmarks/embedded.py
+    python benchmarks/embedded.py [--picture embedded.png]
 
 Needs gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm for a Cortex-M0, gcc-avr,
 avr-libc and simavr for an ATmega2560; what is missing is left out. For each model and each kind of
@@ -11,6 +11,7 @@ and how far the answer to the header's own row is from that of the same header o
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import struct
 import subprocess
@@ -19,13 +20,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 from sparsefit import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.export import export
 from sparsefit.predictor import Predictor
 
-TOY = ["toy"]
+TOY = ["--toy"]
 NUMBERS = ("float", "int16", "int8")
 # What differs between boards: a clock, and a way to print a number of 32 bits.
 BOARDS = {
@@ -113,7 +115,12 @@ SIZES = {"cortex-m0": "arm-none-eabi-size", "atmega2560": "avr-size"}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit, compile, run and print."""
-    models = fitted(is_toy=bool(arguments))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--toy", action="store_true", help="one small model")
+    parser.add_argument("--picture", type=Path, help="draw bytes and cycles of the largest model")
+    options = parser.parse_args(arguments)
+    models = fitted(is_toy=options.toy)
+    measured: dict[tuple[str, str, str], tuple[int, int]] = {}
     boards = [name for name in SIZES if _is_there(name)]
     for name in set(SIZES) - set(boards):
         print(f"{name} is left out: its compiler or simulator is not installed")
@@ -124,12 +131,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 expected = run("host", model, number, Path(folder))[3]
                 for board in boards:
                     flash, ram, cycles, found = run(board, model, number, Path(folder))
+                    measured[board, label, number] = flash, cycles
                     scale = max(map(abs, expected))
                     pairs = zip(found, expected, strict=True)
                     away = max(abs(a - b) for a, b in pairs) / scale
                     print(f"{board}, {label}, {number}, {flash}, {ram}, {cycles}, {away:.1e}")
                 if not boards:
                     print(f"host, {label}, {number}, , , , 0")
+    if options.picture and measured:
+        draw(options.picture, boards, label, measured)
+
+
+def draw(
+    path: Path, boards: Sequence[str], label: str,
+    measured: dict[tuple[str, str, str], tuple[int, int]],
+) -> None:  # fmt: skip
+    """Draw bytes and cycles of one model on all boards."""
+    figure = Figure(figsize=(8, 2.4), layout="constrained")
+    for ax, place, name in zip(figure.subplots(1, 2), (0, 1), ("bytes of flash", "cycles"),
+                               strict=True):  # fmt: skip
+        for at, board in enumerate(boards):
+            values = [measured[board, label, number][place] for number in NUMBERS]
+            places = [k + 0.38 * at for k in range(len(NUMBERS))]
+            ax.bar(places, values, width=0.36, label=board)
+        ax.set_xticks([k + 0.19 for k in range(len(NUMBERS))], NUMBERS)
+        ax.set_ylabel(name)
+    ax.legend()
+    figure.suptitle(label)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
 def fitted(*, is_toy: bool) -> dict[str, Predictor]:

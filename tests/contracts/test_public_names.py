@@ -1,7 +1,9 @@
 """What is public is listed, found by completion and type checkers, and never changes unasked."""
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,24 @@ def test_the_public_names_are_these_and_each_of_them_is_there():
     assert set(sparsefit.__all__) == PUBLIC | {"__version__"}
     for name in PUBLIC:
         assert getattr(sparsefit, name) is not None
+
+
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "index.rst").read_text().split()
+PACKAGES = (sparsefit, sparsefit.nn, sparsefit.export)
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package in PACKAGES for name in dir(package)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_every_public_name_has_a_page_and_an_example(package, name):
+    value = getattr(package, name)
+    if inspect.ismodule(value):
+        return
+    assert name in REFERENCE
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert ">>>" in (inspect.getdoc(value) or "")
 
 
 @pytest.mark.parametrize(

@@ -213,10 +213,29 @@ def test_formulas_are_in_words_and_may_be_of_standardised_columns(visit, model_p
 def test_facts_of_a_model_are_drawn(visit, model_page):
     page = visit(model_page)
     assert page.locator("#scores td").all_inner_texts() == ["accuracy", "0.875"]
-    assert page.locator("#path path.mark").count() == 2
+    # Two sizes, and the one that was chosen.
+    assert page.locator("#path path.mark").count() == 3
     assert page.locator("#confusion [role=gridcell]").all_inner_texts() == ["30", "4", "6", "40"]
     assert page.locator("#pictures canvas").count() == 4
     assert "1 column not used" in page.locator("#columns").inner_text()
+
+
+def test_a_page_answers_values_as_the_model_does(visit, tmp_path):
+    columns = (Column(name="age", mean=40.0, scale=10.0), Column(name="pet", levels=("cat", "dog")))
+    first = Layer(np.array([[1.0], [0.0], [0.5]]), np.array([0.2]))
+    network = Network((first, Layer(np.array([[3.0]]))))
+    model = Predictor(network=network, columns=columns, targets=("risk",), ranges=((-1, 2), (0, 1)))
+    page = visit(write_model_report(model, out=tmp_path / "m.html"))
+    assert page.locator(".headline").inner_text().splitlines()[-1] == str(model.formula())
+    page.get_by_role("spinbutton", name="age").fill("55")
+    page.locator("#try select").select_option("dog")
+    expected = model.outputs(np.array([[55.0, 1.0]]))[0, 0]
+    assert page.locator(".answer").inner_text() == f"risk {expected:g}"
+    parts = page.locator("#try tbody tr").all_inner_texts()
+    assert [part.split()[0] for part in parts] == ["age", "pet"]
+    assert float(parts[0].split()[1]) == pytest.approx(3 * 1.5)
+    assert page.locator("#effects figure").count() == 2
+    assert "50" in page.locator("#effects").text_content()
 
 
 def test_names_are_never_markup(visit, model_page):

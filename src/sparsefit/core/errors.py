@@ -64,7 +64,18 @@ class OptionError(ParameterError):
 
 
 class DataError(SparsefitError):
-    """A file or array that was given cannot be used; the message says which and why."""
+    """A file or array that was given cannot be used; the message says which and why.
+
+    Examples
+    --------
+    >>> from sparsefit.core.files import check_file
+    >>> from pathlib import Path
+    >>> try:
+    ...     check_file(Path("nowhere.csv"))
+    ... except DataError as error:
+    ...     print(error)
+    there is no file nowhere.csv
+    """
 
 
 def near_match(word: str, choices: Iterable[str]) -> str:

@@ -18,6 +18,12 @@ class Layer:
         Shape (n_inputs, n_units); column j holds the weights into unit j. No stored zeros.
     bias : ndarray or None
         Shape (n_units,); None where the layer has no biases.
+
+    Examples
+    --------
+    >>> layer = Layer(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([0.5, 0.0]))
+    >>> layer.n_inputs, layer.n_units, layer.nnz
+    (2, 2, 3)
     """
 
     weight: sparse.csc_array

@@ -38,7 +38,7 @@ class Problem:
     n_classes : int
         Number of classes; 0 for regression.
     peak : float
-        The largest |y|, which PSNR is relative to.
+        The largest ``|y|``, which PSNR is relative to.
     truth : Network or None
         The planted network.
     image_shape : tuple of int
@@ -52,6 +52,12 @@ class Problem:
     ------
     DataError
         If X or y hold NaN or infinity, or their lengths differ.
+
+    Examples
+    --------
+    >>> problem = Problem(np.zeros((3, 2)), np.ones((3, 1)))
+    >>> problem.n_features, problem.n_outputs
+    (2, 1)
     """
 
     X: np.ndarray

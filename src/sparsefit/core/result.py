@@ -58,6 +58,14 @@ class Fit:
         One sentence for the user, where there is something to say.
     info : dict
         Further facts on the fit that go into the row, by name.
+
+    Examples
+    --------
+    >>> from sparsefit import Setting, find_method, find_task
+    >>> problem = find_task("planted")(n_samples=500, n_features=5).load(Setting(hidden=2), nnz=4)
+    >>> [(nnz, fit)] = find_method("htp")().path(problem, [4], Setting(hidden=2))
+    >>> nnz, fit.network.nnz <= 4
+    (4, True)
     """
 
     network: Network

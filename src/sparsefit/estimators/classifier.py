@@ -45,7 +45,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         What the rows of a class count for, by label, 1 where none is given; "balanced" for as much
         in all classes together. Of the first rows, if more come by `partial_fit`.
     alpha : float or "auto", default "auto"
-        Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
+        Ridge: ``alpha |w|^2`` is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
         A skip connection, linear from the inputs to the outputs, counted in `nnz`.

@@ -37,7 +37,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         is for counts, and other y >= 0 whose variance grows with their mean: half the deviance of
         a mean that is the exponential of the network.
     alpha : float or "auto", default "auto"
-        Ridge: alpha |w|^2 is added to twice the mean over rows of the loss, for standardised
+        Ridge: ``alpha |w|^2`` is added to twice the mean over rows of the loss, for standardised
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
         A skip connection, linear from the inputs to the outputs, counted in `nnz`.

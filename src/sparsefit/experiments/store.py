@@ -226,6 +226,12 @@ def load_rows(folder: str | Path, on_damage: Callable[[str], None] = _warn) -> l
     ------
     SparsefitError
         If there is no such folder or it holds no results.
+
+    Examples
+    --------
+    >>> load_rows("nowhere")
+    Traceback (most recent call last):
+    sparsefit.core.errors.SparsefitError: there are no results in 'nowhere': ...
     """
     rows_folder = Path(folder) / "rows"
     if not rows_folder.is_dir():

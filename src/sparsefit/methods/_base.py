@@ -48,6 +48,12 @@ class Method(NamedOptions, ABC):
         True if rows may have weights.
     takes_skip : bool
         True if the network may have a skip connection, `Network.skip`, which ``--skip`` asks for.
+
+    Examples
+    --------
+    >>> from sparsefit import find_method
+    >>> find_method("imp")(epochs=5).name
+    'imp'
     """
 
     default_dtype: ClassVar[Literal["float32", "float64"]] = "float64"

@@ -28,6 +28,12 @@ class Candidate:
     structure : Structure
     importance : Tensor
         In the shape of the groups.
+
+    Examples
+    --------
+    >>> from sparsefit.nn.structure import Rows
+    >>> Candidate((4, 8), Rows(), torch.ones(4)).group_size
+    8
     """
 
     shape: Shape

@@ -29,7 +29,7 @@ class DropAndGrow(MaskRule):
     )
 
     def importance(self, evidence: Evidence) -> Tensor:
-        """Rank survivors by |w|, above candidates for growth, above what is dropped."""
+        """Rank survivors by ``|w|``, above candidates for growth, above what is dropped."""
         if evidence.step == 0:
             return evidence.draw()
         active = evidence.mask
@@ -60,6 +60,13 @@ class SET(DropAndGrow):
     ----------
     D. C. Mocanu et al., Scalable training of artificial neural networks with adaptive sparse
     connectivity, Nature Communications, 2018.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import sparsify, summary
+    >>> model = sparsify(torch.nn.Linear(8, 4), sparsity=0.75, mask=SET())
+    >>> summary(model).weights.nonzeros
+    8
     """
 
     name: ClassVar[str] = "set"
@@ -76,6 +83,13 @@ class RigL(DropAndGrow):
     References
     ----------
     U. Evci et al., Rigging the Lottery: Making All Tickets Winners, ICML 2020, arXiv:1911.11134.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import sparsify, summary
+    >>> model = sparsify(torch.nn.Linear(8, 4), sparsity=0.75, mask=RigL())
+    >>> summary(model).weights.nonzeros
+    8
     """
 
     name: ClassVar[str] = "rigl"
@@ -85,7 +99,7 @@ class RigL(DropAndGrow):
         return float(due)
 
     def growth(self, evidence: Evidence) -> Tensor:
-        """Return the mean |dL/dw| of every group."""
+        """Return the mean ``|dL/dw|`` of every group."""
         return evidence.structure.pool(evidence.gradient_for("rule 'rigl'").abs())
 
 

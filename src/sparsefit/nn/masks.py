@@ -104,6 +104,12 @@ class MaskRule(Options):
         What the optimiser goes on remembering of pruned weights, though they do not learn.
     anneal : int
         Steps for which the mask is soft.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import Magnitude
+    >>> isinstance(Magnitude(), MaskRule)
+    True
     """
 
     name: ClassVar[str]
@@ -137,7 +143,7 @@ class MaskRule(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Magnitude(MaskRule):
-    """The largest magnitudes: a weight's score is |w|.
+    """The largest magnitudes: a weight's score is ``|w|``.
 
     With gradient ``straight-through`` pruned weights go on learning, at a small part of the rate,
     from the gradient of the masked weight, and come back when they have grown (Wortsman et al.,
@@ -163,13 +169,13 @@ class Magnitude(MaskRule):
         return self.leak if self.gradient == "straight-through" else 0.0
 
     def importance(self, evidence: Evidence) -> Tensor:
-        """Return the mean |w| of every group."""
+        """Return the mean ``|w|`` of every group."""
         return evidence.structure.pool(evidence.weight.abs())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fisher(Magnitude):
-    """The largest of |w| v^exponent, v the mean squared gradient that Adam keeps.
+    """The largest of ``|w| v^exponent``, v the mean squared gradient that Adam keeps.
 
     v estimates the diagonal of the Fisher information, so that with exponent 1/2 the score is the
     root of what deleting w costs by optimal brain damage, w^2 v; with 0 it is the magnitude. In
@@ -201,7 +207,7 @@ class Fisher(Magnitude):
     )
 
     def importance(self, evidence: Evidence) -> Tensor:
-        """Return the mean |w| v^exponent of every group."""
+        """Return the mean ``|w| v^exponent`` of every group."""
         if self.exponent == 0 or (self.fallback and not evidence.knows_second_moment):
             return super().importance(evidence)
         moment = evidence.second_moment_for(f"mask {self.name!r}")
@@ -261,6 +267,11 @@ class SoftRule(HardTopK):
 
     The threshold is such that as many scores lie above as weights are to be kept. The temperature
     falls geometrically from `temperature` to a hundredth of it in `steps`; then the mask is hard.
+
+    Examples
+    --------
+    >>> issubclass(Sigmoid, SoftRule), issubclass(HardTopK, SoftRule)
+    (True, False)
     """
 
     gradient: Literal["straight-through"] = option(
@@ -292,6 +303,13 @@ class Sigmoid(SoftRule):
     ----------
     P. Savarese, H. Silva and M. Maire, Winning the Lottery with Continuous Sparsification, NeurIPS
     2020, arXiv:1912.04427.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import sparsify, summary
+    >>> model = sparsify(torch.nn.Linear(8, 4), sparsity=0.75, mask=Sigmoid())
+    >>> summary(model).weights.nonzeros
+    8
     """
 
     name: ClassVar[str] = "sigmoid"
@@ -313,6 +331,13 @@ class HardConcrete(SoftRule):
     ----------
     C. Louizos, M. Welling and D. Kingma, Learning Sparse Neural Networks through L0
     Regularization, ICLR 2018, arXiv:1712.01312, eq. 10 and 11.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import sparsify, summary
+    >>> model = sparsify(torch.nn.Linear(8, 4), sparsity=0.75, mask=HardConcrete())
+    >>> summary(model).weights.nonzeros
+    8
     """
 
     name: ClassVar[str] = "hard-concrete"
@@ -343,12 +368,19 @@ def _draw_uniform(like: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class OneShot(MaskRule):
-    """Decided once, before training: the largest |w|, or the largest |w dL/dw| (SNIP).
+    """Decided once, before training: the largest ``|w|``, or the largest ``|w dL/dw|`` (SNIP).
 
     References
     ----------
     N. Lee, T. Ajanthan and P. Torr, SNIP: Single-Shot Network Pruning based on Connection
     Sensitivity, ICLR 2019, arXiv:1810.02340, eq. 4.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import sparsify, summary
+    >>> model = sparsify(torch.nn.Linear(8, 4), sparsity=0.75, mask=OneShot())
+    >>> summary(model).weights.nonzeros
+    8
     """
 
     name: ClassVar[str] = "one-shot"
@@ -357,7 +389,7 @@ class OneShot(MaskRule):
     by: Literal["magnitude", "sensitivity"] = option("magnitude", "what weights are ranked by")
 
     def initial_scores(self, evidence: Evidence) -> Tensor:
-        """Return the mean |w| or |w dL/dw| of every group."""
+        """Return the mean ``|w|`` or ``|w dL/dw|`` of every group."""
         score = evidence.weight.abs()
         if self.by == "sensitivity":
             score = score * evidence.gradient_for("by='sensitivity'").abs()

@@ -95,6 +95,12 @@ class Summary:
     other_weights, other_biases : Count
         Parameters of the model outside of these layers, such as those of norms, which have no mask.
         Those that are named ``bias`` count as biases.
+
+    Examples
+    --------
+    >>> found = summary(nn.Linear(10, 4))
+    >>> found.weights.size, found.biases.size
+    (40, 4)
     """
 
     layers: tuple[LayerSummary, ...]

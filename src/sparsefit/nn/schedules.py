@@ -18,7 +18,13 @@ SHARE = Condition(lambda v: 0 <= v < 1, ">= 0 and < 1")
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(Options):
-    """When masks are made anew."""
+    """When masks are made anew.
+
+    Examples
+    --------
+    >>> isinstance(Cubic(end=10), Schedule)
+    True
+    """
 
     name: ClassVar[str]
 
@@ -119,7 +125,13 @@ class Ramp(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Ramp):
-    """The same number of weights at every step."""
+    """The same number of weights at every step.
+
+    Examples
+    --------
+    >>> Linear(end=100).count(50, final=10, size=100)
+    55
+    """
 
     name: ClassVar[str] = "linear"
 
@@ -130,7 +142,13 @@ class Linear(Ramp):
 
 @dataclass(frozen=True, kw_only=True)
 class Cubic(Ramp):
-    """Fast at first, slow towards the end (Zhu and Gupta, 2017, arXiv:1710.01878, eq. 1)."""
+    """Fast at first, slow towards the end (Zhu and Gupta, 2017, arXiv:1710.01878, eq. 1).
+
+    Examples
+    --------
+    >>> Cubic(end=100).count(50, final=10, size=100)
+    21
+    """
 
     name: ClassVar[str] = "cubic"
 
@@ -141,7 +159,13 @@ class Cubic(Ramp):
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine(Ramp):
-    """Slow at both ends."""
+    """Slow at both ends.
+
+    Examples
+    --------
+    >>> Cosine(end=100).count(50, final=10, size=100)
+    55
+    """
 
     name: ClassVar[str] = "cosine"
 

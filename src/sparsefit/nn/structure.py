@@ -32,6 +32,12 @@ class Structure(Options):
         Dimensions of `view` that run within a group.
     needs_kernel : bool
         True if only convolutions have such groups.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import Rows
+    >>> isinstance(Rows(), Structure)
+    True
     """
 
     name: ClassVar[str]
@@ -148,14 +154,28 @@ class Structure(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Unstructured(Structure):
-    """Every weight by itself."""
+    """Every weight by itself.
+
+    Examples
+    --------
+    >>> Unstructured().name
+    'unstructured'
+    """
 
     name: ClassVar[str] = "unstructured"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Structure):
-    """Whole rows of a weight: the units of a linear layer, the output channels of a convolution."""
+    """Whole rows of a weight: the units of a linear layer, the output channels of a convolution.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import prune
+    >>> layer = prune(torch.nn.Linear(8, 4), sparsity=0.5, structure=Rows())
+    >>> int((layer.weight != 0).any(dim=1).sum())
+    2
+    """
 
     name: ClassVar[str] = "rows"
     within: ClassVar[tuple[int, ...]] = (1,)
@@ -167,7 +187,15 @@ class Rows(Structure):
 
 @dataclass(frozen=True, kw_only=True)
 class Columns(Structure):
-    """Whole columns of a weight: the inputs of a linear layer, the input channels of another."""
+    """Whole columns of a weight: the inputs of a linear layer, the input channels of another.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import prune
+    >>> layer = prune(torch.nn.Linear(8, 4), sparsity=0.5, structure=Columns())
+    >>> int((layer.weight != 0).any(dim=0).sum())
+    4
+    """
 
     name: ClassVar[str] = "columns"
     within: ClassVar[tuple[int, ...]] = (0, 2)
@@ -179,7 +207,15 @@ class Columns(Structure):
 
 @dataclass(frozen=True, kw_only=True)
 class Channels(Rows):
-    """Whole output channels of a convolution."""
+    """Whole output channels of a convolution.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import prune
+    >>> layer = prune(torch.nn.Conv2d(2, 8, 3), sparsity=0.75, structure=Channels())
+    >>> int((layer.weight.flatten(1) != 0).any(dim=1).sum())
+    2
+    """
 
     name: ClassVar[str] = "channels"
     needs_kernel: ClassVar[bool] = True
@@ -187,7 +223,15 @@ class Channels(Rows):
 
 @dataclass(frozen=True, kw_only=True)
 class Kernels(Structure):
-    """Whole kernels of a convolution: all weights between an input and an output channel."""
+    """Whole kernels of a convolution: all weights between an input and an output channel.
+
+    Examples
+    --------
+    >>> from sparsefit.nn import prune
+    >>> layer = prune(torch.nn.Conv2d(2, 8, 3), sparsity=0.75, structure=Kernels())
+    >>> int((layer.weight.flatten(2) != 0).any(dim=2).sum())
+    4
+    """
 
     name: ClassVar[str] = "kernels"
     within: ClassVar[tuple[int, ...]] = (2,)

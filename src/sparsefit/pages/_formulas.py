@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsefit.core.layer import Layer
+from sparsefit.predictor import writing
 from sparsefit.predictor.predictor import Predictor
 
 Terms = list[tuple[str, float]]
@@ -54,27 +55,9 @@ def unit_name(model: Predictor, layer: int, unit: int) -> str:
 
 
 def output_names(model: Predictor) -> list[str]:
-    """Return what each output of the network is.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sparsefit.core.network import Network
-    >>> from sparsefit.predictor import Column
-    >>> network = Network((Layer(np.array([[2.0]])),))
-    >>> model = Predictor(
-    ...     network=network, columns=(Column(name="age"),), targets=("ill",), classes=("no", "yes")
-    ... )
-    >>> output_names(model)
-    ['log odds of yes']
-    """
-    if model.link == "logistic":
-        return [f"log odds of {model.classes[1]}"]
-    if model.link == "softmax":
-        return [f"score of {name}" for name in model.classes]
-    if model.link == "log":
-        return [f"log of {name}" for name in model.targets]
-    return list(model.targets)
+    """Return what each output of the network is, before any link."""
+    names = writing.output_names(model)
+    return [f"log of {name}" for name in names] if model.link == "log" else names
 
 
 def formulas(model: Predictor, *, standardised: bool) -> list[Formula]:

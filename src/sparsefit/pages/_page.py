@@ -15,7 +15,18 @@ from sparsefit.core.files import mark, writing
 from sparsefit.experiments.rows import plain
 
 # In the order in which they use each other.
-_SCRIPTS = ("base", "color", "table", "heatmap", "plot", "sweep", "network", "formulas", "model")
+_SCRIPTS = (
+    "base",
+    "color",
+    "table",
+    "heatmap",
+    "plot",
+    "sweep",
+    "network",
+    "formulas",
+    "values",
+    "model",
+)
 
 
 def render(data: dict[str, Any]) -> str:

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from sparsefit.core.errors import DataError
+from sparsefit.core.errors import DataError, SparsefitError
 from sparsefit.core.files import facts_path
 from sparsefit.pages._facts import checked_facts, read_facts
 from sparsefit.pages._formulas import Formula, formulas, output_names, unit_name
 from sparsefit.pages._graph import column_rows, graph, layer_rows, multiply_adds
+from sparsefit.pages._machine import machine
 from sparsefit.pages._page import short, write_page
 from sparsefit.predictor.lowering import n_numbers
 from sparsefit.predictor.predictor import Predictor
 
+# A formula of so many lines is still read.
+_MOST_LINES = 12
 _LINKS = {
     "identity": "the outputs are the values",
     "log": "the exponential function of an output is the value",
@@ -43,9 +46,10 @@ def model_data(
     Returns
     -------
     dict
-        ``summary``, ``layers``, ``columns`` and ``unused`` columns, ``graph``, ``formulas`` of
-        columns as they are ("given") and as the network gets them ("standardised"), ``pictures``
-        of the units where the inputs are an image, and ``facts``.
+        ``formula`` and ``machine``, which computes it, ``summary``, ``layers``, ``columns`` and
+        ``unused`` columns, ``graph``, ``formulas`` of columns as they are ("given") and as the
+        network gets them ("standardised"), ``pictures`` of the units where the inputs are an
+        image, and ``facts``.
 
     Raises
     ------
@@ -78,6 +82,10 @@ def model_data(
         "columns": column_rows(model),
         "unused": [column.name for at, column in enumerate(model.columns) if at not in live],
         "graph": graph(model),
+        "target": ", ".join(model.targets),
+        "nnz": model.network.nnz,
+        "formula": _short_formula(model),
+        "machine": machine(model),
         "formulas": {
             "given": [_plain(formula) for formula in given],
             "standardised": [_plain(f) for f in standardised] if given != standardised else None,
@@ -131,6 +139,15 @@ def write_model_report(
     facts = read_facts(facts_path(path)) if facts is None else facts
     data = model_data(loaded, facts, title=path.stem)
     return write_page(data, path.with_suffix(".html") if out is None else Path(out))
+
+
+def _short_formula(model: Predictor) -> str | None:
+    """Return the formula, if it is short enough to be read first."""
+    try:
+        text = str(model.formula())
+    except SparsefitError:
+        return None
+    return text if text.count("\n") < _MOST_LINES else None
 
 
 def _summary(model: Predictor) -> list[dict[str, Any]]:

@@ -41,6 +41,12 @@ class Task(NamedOptions, ABC):
         What ``--hidden`` is here, for axes.
     limits : tuple of float
         Limits of the colour scale of heatmaps (those of the paper where it has the task).
+
+    Examples
+    --------
+    >>> from sparsefit import Setting, find_task
+    >>> find_task("planted")(n_samples=100, n_features=5).load(Setting(hidden=2), 3).X.shape
+    (100, 5)
     """
 
     draws_seed: ClassVar[bool] = True

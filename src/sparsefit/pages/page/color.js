@@ -15,7 +15,8 @@ function signed(t) {
   const share = Math.round(Math.min(1, Math.abs(t)) * 100);
   return {
     fill: `color-mix(in oklab, var(${t < 0 ? "--neg" : "--pos"}) ${share}%, var(--mid))`,
-    ink: share > 55 ? "light-dark(#fff, #0c0e10)" : "var(--ink)",
+    // Orange is lighter than blue: dark letters are read on it for longer.
+    ink: `light-dark(${share > (t < 0 ? 92 : 60) ? "#fff" : "#14171a"}, ${share > 65 ? "#0c0e10" : "#fff"})`,
   };
 }
 

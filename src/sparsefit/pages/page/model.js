@@ -3,18 +3,23 @@
 function modelSections(data) {
   const { facts } = data;
   const { left_out: hidden } = data.graph;
+  const { machine } = data;
   return [
+    headline(data),
     h("dl", { class: "facts" }, data.summary.map(({ name, value }) => h("div", {}, h("dt", {}, name), h("dd", {}, typeof value === "number" ? value.toLocaleString("en") : value)))),
     facts.scores?.length ? section("scores", "Scores", scoreTable(facts)) : null,
+    machine ? section("try", "Try values", tryBox(machine)) : null,
+    machine ? section("effects", "What each column does", h("p", { class: "soft" }, `${capital(mainName(machine))} as one column changes, all others being as usual: numbers at their mean, categories at their first level. Largest effects first.`), effectCurves(machine)) : null,
     section("network", "Network",
       h("p", { class: "soft" }, h("i", { class: "key", style: "background:var(--pos)" }), "adds", h("i", { class: "key", style: "background:var(--neg)" }), `subtracts; the wider, the larger the weight.${hidden ? ` The ${data.graph.edges.length} largest weights are drawn, ${hidden} are not.` : ""}`),
       networkPicture(data.graph)),
     section("formulas", "Formulas", h("p", { class: "soft" }, `Of the outputs, ${data.link}.`), formulaList(data.formulas)),
     data.pictures ? section("pictures", "Weights as pictures", h("p", { class: "soft" }, "One picture for each unit, and each output with a skip connection, those with most weights first; blue adds, orange subtracts."), pictures(data.pictures)) : null,
-    facts.path?.some((p) => p.nnz > 0) ? section("path", `${capital(facts.path_measure)} against the number of weights`, pathPlot(facts.path, facts.path_measure)) : null,
+    facts.path?.some((p) => p.nnz > 0) ? section("path", `${capital(facts.path_measure)} against the number of weights`, pathPlot(facts.path, facts.path_measure, data.nnz)) : null,
     facts.importances?.length ? section("importances", "How much columns matter", plainTable(`How much the ${facts.measures?.[0]?.[1] ?? "score"} falls when the values of a column are shuffled between held-out rows.`, columnsOf([["name", "column"], ["loss", "loss", "g"]]), facts.importances.map((entry) => [entry.name, entry.loss]))) : null,
     facts.confusion ? section("confusion", "Confusions", confusion(facts.confusion)) : null,
     facts.pairs ? section("pairs", "Predictions and truth", scatter(facts.pairs)) : null,
+    facts.pairs ? section("residuals", "Residuals", residuals(facts.pairs)) : null,
     section("layers", "Nonzeros by layer", plainTable("Share is that of the numbers a dense layer would have.",
       columnsOf([["name", "layer"], ["inputs", "inputs", "d"], ["units", "units", "d"], ["weights", "weights", "d"], ["biases", "biases", "d"], ["share", "share", "g"]]),
       data.layers.map((layer) => Object.values(layer)))),
@@ -23,6 +28,18 @@ function modelSections(data) {
       data.columns.map((column) => Object.values(column))), unusedColumns(data.unused)),
     facts.command ? section("command", "How to make this model again", codes([facts.command])) : null,
   ];
+}
+
+// What the model is of, how good it is, and the whole of it in a line.
+function headline({ formula, target, facts }) {
+  const [own, ...others] = facts.scores || [];
+  const [key, name] = facts.measures?.[0] || ["score", "score"];
+  const best = others.filter((entry) => entry[key] != null).sort((a, b) => b[key] - a[key])[0];
+  const size = (entry) => (entry.numbers == null ? "" : ` with ${plural(entry.numbers, "number")}`);
+  return h("div", { class: "headline" },
+    own ? h("p", { class: "result" }, h("strong", {}, target), `: ${name} `, h("strong", {}, number(own[key])), `${size(own)} on held-out rows`,
+      best ? `; the best other model, ${best.name}, has ${number(best[key])}${size(best)}.` : ".") : h("p", { class: "result" }, "A model of ", h("strong", {}, target), "."),
+    formula ? h("pre", { tabindex: 0, role: "group", "aria-label": "formula" }, formula) : null);
 }
 
 const columnsOf = (entries) => entries.map(([key, label, digits]) => ({ key, label, digits: digits || "" }));
@@ -40,7 +57,7 @@ function scoreTable({ scores, measures }) {
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-function pathPlot(whole, measure) {
+function pathPlot(whole, measure, nnz) {
   // The axis is of logarithms, which has no place for a model without weights.
   const path = whole.filter((p) => p.nnz > 0);
   const points = path.map((p) => ({
@@ -50,7 +67,10 @@ function pathPlot(whole, measure) {
   const ends = path.flatMap((p) => [p.score - (p.se || 0), p.score + (p.se || 0)]);
   const xs = path.map((p) => p.nnz);
   const domains = { xDomain: [Math.max(1, Math.min(...xs)), Math.max(...xs)], xLog: true, xTicks: xs, yDomain: padded(ends, false), yLog: false };
-  return h("div", { class: "plots" }, lines(capital(measure), { xName: "nonzeros", yName: measure }, domains, [{ label: measure, k: 0, dash: "", points }]));
+  const at = points.reduce((a, b) => (Math.abs(Math.log(a.x / nnz)) <= Math.abs(Math.log(b.x / nnz)) ? a : b));
+  const chosen = { label: "chosen", k: 1, dash: "", points: [{ ...at, se: null }] };
+  return [h("p", { class: "soft" }, `The orange point is the size that was chosen: ${plural(nnz, "nonzero")}.`),
+    h("div", { class: "plots" }, lines(capital(measure), { xName: "nonzeros", yName: measure }, domains, [{ label: measure, k: 0, dash: "", points }, chosen]))];
 }
 
 function confusion({ labels, counts }) {
@@ -76,4 +96,13 @@ function scatter({ points, of, name }) {
   for (const [a, b] of points) svg.append(tip(s("circle", { cx: x.at(a), cy: y.at(b), r: 2.6, fill: "var(--c0)", "fill-opacity": 0.55 }), () => [h("div", {}, `true ${number(a)}, predicted ${number(b)}`)], undefined, false));
   const part = points.length < of ? ` ${points.length} of ${of} rows are drawn.` : "";
   return [h("p", { class: "soft" }, `On the dashed line predictions are right.${part}`), h("div", { class: "plots" }, h("figure", {}, h("h3", {}, name), svg))];
+}
+
+function residuals({ points, name }) {
+  const pairs = points.map(([truth, guess]) => [guess, truth - guess]);
+  const most = Math.max(...pairs.map(([, rest]) => Math.abs(rest)), 1e-300);
+  const { svg, x, y } = frame({ label: `residuals of ${name} against predictions`, xName: `predicted ${cut(name, 30)}`, yName: "truth less prediction", xDomain: padded(pairs.map(([guess]) => guess), false), yDomain: [-1.06 * most, 1.06 * most] });
+  svg.append(s("line", { x1: x.at(x.low), x2: x.at(x.high), y1: y.at(0), y2: y.at(0), stroke: "var(--soft)", "stroke-dasharray": "4 4" }));
+  for (const [a, b] of pairs) svg.append(tip(s("circle", { cx: x.at(a), cy: y.at(b), r: 2.6, fill: "var(--c0)", "fill-opacity": 0.55 }), () => [h("div", {}, `predicted ${number(a)}, off by ${number(b, "+g")}`)], undefined, false));
+  return [h("p", { class: "soft" }, "A cloud without a shape says that nothing is left to find in the predictions."), h("div", { class: "plots" }, h("figure", {}, h("h3", {}, name), svg))];
 }

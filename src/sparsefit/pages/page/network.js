@@ -1,5 +1,7 @@
 // The network as a picture: inputs in use on the left, outputs on the right.
-const WIDTH = 900, LABEL = 190, HEAD = 26;
+// On a phone it is narrow, so that its letters can be read and the outputs are seen.
+const NARROW = innerWidth < 600;
+const WIDTH = NARROW ? 400 : 900, LABEL = NARROW ? 105 : 190, HEAD = 26;
 
 function networkPicture({ layers, edges }) {
   const most = Math.max(...layers.map((layer) => layer.nodes.length), 1);
@@ -39,12 +41,12 @@ function networkPicture({ layers, edges }) {
   const shown = step >= 11;
   const texts = layers.flatMap((layer, at) => {
     const side = at === 0 ? -1 : at === layers.length - 1 ? 1 : 0;
-    const head = s("text", { class: "head", x: x(at), y: 12, "text-anchor": "middle" }, `${layer.name} (${layer.nodes.length})`);
+    const head = s("text", { class: "head", x: x(at), y: 12, "text-anchor": "middle" }, NARROW ? `${layer.name.replace(" in use", "").replace(" units", "")} (${layer.nodes.length})` : `${layer.name} (${layer.nodes.length})`);
     const own = layer.nodes.length <= 3 || shown || (floor - HEAD) / layer.nodes.length >= 11;
     if (!own) return [head];
     return [head, ...layer.nodes.map((name, k) => s("text", {
       x: x(at) + (side || 0.75) * 11, y: y(at, k) + (side ? 4 : -5), "text-anchor": side < 0 ? "end" : side > 0 ? "start" : "start",
-    }, cut(name, side ? 26 : 12)))];
+    }, cut(name, side ? (NARROW ? 13 : 26) : 12)))];
   });
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "picture of the network" },
     s("svg", { class: "network", viewBox: `0 0 ${WIDTH} ${height.toFixed(0)}`, role: "group", "aria-label": "network: inputs, hidden units and outputs" },

@@ -12,7 +12,7 @@ function cellsOf(row, columns) {
 const headClass = (column) => `${column.digits ? "number " : ""}of-${column.key}`;
 
 function plainTable(caption, columns, rows) {
-  return [h("p", { class: "soft" }, caption), h("div", { class: "scroll" }, h(
+  return [h("p", { class: "soft" }, caption), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `table: ${caption}` }, h(
     "table",
     { class: "list", "aria-label": caption },
     h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: headClass(c) }, c.label)))),
@@ -74,7 +74,7 @@ function sortableTable(caption, columns, rows) {
   show();
   return [
     h("div", { class: "controls" }, h("label", { class: "field" }, "Filter rows", input), count, more),
-    h("div", { class: "tall", tabindex: 0, role: "region", "aria-label": caption },
+    h("div", { class: "tall", tabindex: 0, role: "region", "aria-label": `table: ${caption}` },
       h("table", { class: "list" }, h("caption", { hidden: true }, caption), h("thead", {}, h("tr", {}, heads)), body)),
   ];
 }
