@@ -10,18 +10,20 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from PIL import Image
 
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.figures import FORMATS
-from sparsefit.figures._style import SETTINGS
+from sparsefit.figures._style import EXACT, SETTINGS
 from sparsefit.figures.curves import curves
 from sparsefit.figures.draw import draw_all
 from sparsefit.figures.heatmaps import comparison, heatmap, make_grid, success_rate
 from sparsefit.figures.images import fitted_images
 from sparsefit.figures.options import FigureOptions
 from sparsefit.figures.panels import make_panels
+from sparsefit.figures.summary import summary
 
 
 def make_row(**changes: Any) -> dict[str, Any]:
@@ -149,8 +151,10 @@ def test_same_rows_give_the_same_bytes(tmp_path, format):
 
 
 def test_every_kind_of_figure_is_drawn_and_each_has_a_name_of_its_own(tmp_path):
-    folder = put_rows(tmp_path, [make_row(), make_row(method="imp"), make_row(method="dense")])
+    rows = [make_row(nnz=nnz, method=m) for nnz in (5, 10) for m in ("aiht", "imp", "dense")]
+    folder = put_rows(tmp_path, rows)
     paths = draw_all(folder)
+    assert paths[0].name == "summary.png"
     assert sorted(path.name for path in paths) == [
         "comparison-planted-aiht-minus-imp.png",
         "curves-planted.png",
@@ -158,8 +162,36 @@ def test_every_kind_of_figure_is_drawn_and_each_has_a_name_of_its_own(tmp_path):
         "heatmap-planted-imp.png",
         "success-planted-aiht.png",
         "success-planted-imp.png",
+        "summary.png",
     ]
-    assert sorted((folder / "figures").iterdir()) == sorted(paths)
+    assert sorted((folder / "figures").glob("*.png")) == sorted(paths)
+
+
+def test_a_single_cell_is_no_picture(tmp_path):
+    assert draw_all(put_rows(tmp_path / "one", [make_row()])) == []
+    rows = [make_row(), make_row(method="imp")]
+    assert [path.name for path in draw_all(put_rows(tmp_path / "two", rows))] == ["summary.png"]
+
+
+def test_pictures_of_other_options_go_and_those_of_others_stay(tmp_path):
+    folder = put_rows(tmp_path, [make_row(nnz=nnz) for nnz in (5, 10)])
+    draw_all(folder, options=FigureOptions(format=("png", "svg")))
+    own = folder / "figures" / "mine.svg"
+    own.write_text("<svg/>")
+    draw_all(folder)
+    assert list((folder / "figures").glob("*.svg")) == [own]
+
+
+def test_cells_whose_networks_are_all_exact_have_one_colour(tmp_path):
+    rows = [make_row(nnz=nnz, seed=seed, exact=nnz == 5 or seed == 0, value=100.0)
+            for nnz in (5, 10) for seed in (0, 1)]  # fmt: skip
+    [panel] = make_panels(rows)
+    green = to_rgba(EXACT)
+    for figure in (summary([panel], "value"), heatmap(panel, panel.series[0], "value")):
+        faces = [patch.get_facecolor() for patch in figure.axes[0].patches]
+        assert faces.count(green) == 1
+    texts = [text.get_text() for text in summary([panel], "value").axes[0].texts]
+    assert texts == ["100.0 ±0.0\n2/2 exact", "100.0 ±0.0\n1/2 exact"]
 
 
 def test_an_unknown_method_to_compare_is_named_before_anything_is_written(tmp_path):
@@ -170,10 +202,13 @@ def test_an_unknown_method_to_compare_is_named_before_anything_is_written(tmp_pa
 
 
 def test_image_tasks_without_their_data_get_a_note_and_the_other_figures(tmp_path):
-    rows = [make_row(task="inr-image", task_options={"file": str(tmp_path / "gone.png")})]
+    rows = [
+        make_row(task="inr-image", nnz=nnz, task_options={"file": str(tmp_path / "gone.png")})
+        for nnz in (5, 10)
+    ]
     notes: list[str] = []
     paths = draw_all(put_rows(tmp_path, rows), on_note=notes.append)
-    assert len(paths) == 3
+    assert len(paths) == 4
     assert len(notes) == 1
     assert "gone.png" in notes[0]
 

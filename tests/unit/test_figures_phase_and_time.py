@@ -100,7 +100,7 @@ def test_rows_that_do_not_tell_their_seconds_have_no_figure_of_time():
 
 
 def test_both_are_drawn_when_the_rows_allow(tmp_path):
-    rows = [sampled(n, seconds=0.1) for n in (50, 100)]
+    rows = [sampled(n, nnz=nnz, seconds=0.1) for n in (50, 100) for nnz in (5, 10)]
     exact = FigureOptions(threshold=100.0)
     names = {path.name for path in draw_all(put_rows(tmp_path, rows), options=exact)}
     assert {"phase-planted.png", "time-planted-n-samples-50.png"} <= names

@@ -49,5 +49,6 @@ def draw(arguments: argparse.Namespace) -> int:
     for path in paths:
         print(path)
     figures = f"{len(paths)} figure{'' if len(paths) == 1 else 's'}"
-    ending(f"{figures} of {arguments.folder}", ("report", arguments.folder, "--open"))
+    why = "" if paths else ": one cell is no picture"
+    ending(f"{figures} of {arguments.folder}{why}", ("report", arguments.folder, "--open"))
     return 0

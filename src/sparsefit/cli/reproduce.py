@@ -89,6 +89,6 @@ def reproduce(arguments: argparse.Namespace) -> int:
     shown = FigureOptions(score=recipe.score, threshold=recipe.threshold, data_dir=options.data_dir)
     paths = draw_all(out, options=shown, on_note=lambda text: note(f"note: {text}"))
     page = write_sweep_report(out, on_note=lambda text: note(f"note: {text}"))
-    figures = f"{len(paths)} figure{'' if len(paths) == 1 else 's'} in {paths[0].parent}"
+    figures = f"{len(paths)} figure{'' if len(paths) == 1 else 's'} in {out / 'figures'}"
     ending(f"{recipe.title}: {figures}, and the page {page}", ("report", out, "--open"))
     return exit_code(rows)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Of cells whose networks are all the true one, whatever the metric.
+EXACT = COLORS[2]
 MARKERS = "osD^vPX"
 NOTHING, TROUBLE = "#e6e6e6", "#b00020"
 # Room for a line and the space around it beside each label of a legend.

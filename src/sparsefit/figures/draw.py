@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsefit.core.errors import SparsefitError, near_match
+from sparsefit.core.files import writing
 from sparsefit.experiments.store import load_rows
 from sparsefit.figures._style import SETTINGS, save
 from sparsefit.figures.mask_study import has_mask_study, mask_study
 from sparsefit.figures.options import FigureOptions
 from sparsefit.figures.panels import Panel, Series, make_panels, slug
 from sparsefit.figures.phase import phase_diagram, phase_panels
+from sparsefit.figures.summary import summary
 from sparsefit.figures.timing import has_times, score_against_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Named = tuple[str, "Figure"]
-_MOST_COMPARED = 6
+# Names of the pictures that were drawn in a folder.
+_MADE = ".drawn.json"
 
 
 def draw_all(
@@ -31,10 +36,12 @@ def draw_all(
 ) -> list[Path]:
     """Draw every figure that the rows of a folder allow.
 
-    For each task with its options: a heatmap and a success rate over widths and budgets per
+    First a summary of all tasks and methods. For each task with its options, unless it has but one
+    cell: a heatmap and a success rate over widths and budgets per
     method, differences of two methods, curves over the budget, scores against time, and fitted
     images; where masks or structures of ``learned-mask`` are compared, figures of these instead
     of differences and curves. Where cells have several numbers of rows, success against these.
+    Pictures that were drawn there before, and would not be now, are removed.
 
     Parameters
     ----------
@@ -66,10 +73,13 @@ def draw_all(
     pairs = [_pairs(panel, options.compare) for panel in panels]
     if options.compare and not any(pairs):
         _refuse(options.compare, panels)
-    paths = []
+    paths: list[Path] = []
     try:
         out.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context(SETTINGS):
+            whole = summary(panels, options.score)
+            if whole is not None:
+                paths += save(whole, out / "summary", options.format)
             for panel, own_pairs in zip(panels, pairs, strict=True):
                 for name, figure in _draw_panel(panel, own_pairs, options):
                     paths += save(figure, out / slug(name), options.format)
@@ -78,9 +88,27 @@ def draw_all(
             for panel in phase_panels(rows):
                 figure = phase_diagram(panel, options.score, _goal(panel, options))
                 paths += save(figure, out / slug(f"phase {panel.title}"), options.format)
+            _remove_old(out, paths)
     except OSError as error:
         raise SparsefitError(f"cannot write figures to {out}: {error.strerror}") from error
     return paths
+
+
+def _remove_old(out: Path, paths: Sequence[Path]) -> None:
+    """Remove pictures that were drawn here before, of other rows or options, and note the new."""
+    made = out / _MADE
+    with contextlib.suppress(OSError, ValueError):
+        for name in json.loads(made.read_text(encoding="utf-8")):
+            path = out / Path(str(name)).name
+            if path not in paths:
+                path.unlink(missing_ok=True)
+    with writing(made) as temporary:
+        temporary.write_text(json.dumps([path.name for path in paths]), encoding="utf-8")
+
+
+def _is_one_cell(panel: Panel) -> bool:
+    """Whether a panel has one width and one budget: the summary says all of it."""
+    return len(panel.values_of("hidden")) * len(panel.values_of("nnz")) < 2
 
 
 def _pairs(panel: Panel, compare: tuple[str, str] | None) -> list[tuple[Series, Series]]:
@@ -115,6 +143,8 @@ def _draw_panel(
     from sparsefit.figures.heatmaps import comparison, heatmap, success_rate
 
     score, goal = options.score, _goal(panel, options)
+    if _is_one_cell(panel):
+        return
     for series in panel.budgeted:
         name = f"{panel.title} {series.label}"
         yield f"heatmap {name}", heatmap(panel, series, score)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsefit.figures._style import NOTHING, TROUBLE, add_title, new_figure, wrapped
+from sparsefit.figures._style import EXACT, NOTHING, TROUBLE, add_title, new_figure, wrapped
 from sparsefit.figures.panels import NO_RUN, Panel, Series, Summary
 from sparsefit.figures.rates import Rate, goal_of
 
@@ -78,12 +78,24 @@ def _mark(cell: Summary) -> str:
 def heatmap(panel: Panel, series: Series, score: str) -> Figure:
     """Draw the mean over seeds of one method, in the colours of the task's limits."""
     grid = make_grid(panel, series, score, np.mean)
-    figure = _figure_for(grid, 1)
+    figure = _figure_for(grid, 1, inches_per_cell=(0.52, 0.4))
     axes = figure.add_subplot()
-    _draw(axes, grid, panel.metric.digits, _norm(panel), panel.metric.label)
-    add_title(figure, f"{panel.title}: {series.label}")
+    texts = {
+        place: _with_spread(cell.values, panel.metric.digits)
+        for place, cell in series.cells(score).items() if len(cell.values)
+    }  # fmt: skip
+    exact = series.exact_places
+    _draw(axes, grid, texts, _norm(panel), panel.metric.label, exact=exact)
+    green = ", green where every network is exact" if exact else ""
+    add_title(figure, f"{panel.title}: {series.label}, mean ± spread over seeds{green}")
     _explain_marks(figure, [grid])
     return figure
+
+
+def _with_spread(values: np.ndarray, digits: str) -> str:
+    """Return the mean over seeds and, below it, their standard deviation."""
+    mean = f"{values.mean():{digits}}"
+    return f"{mean}\n±{values.std():{digits}}" if len(values) > 1 else mean
 
 
 def comparison(panel: Panel, first: Series, second: Series, score: str) -> Figure:
@@ -172,11 +184,15 @@ def _draw(
     norm: Normalize,
     label: str,
     colors: str = "viridis",
+    exact: Collection[tuple[int, int]] = (),
 ) -> None:
     """Draw the cells with their texts or marks, the axes and the colour bar.
 
-    Texts are given by width and budget, or as the format of the numbers.
+    Texts are given by width and budget, or as the format of the numbers; so are cells whose
+    networks are all exact, which have a colour of their own.
     """
+    from matplotlib.patches import Rectangle
+
     image = axes.imshow(grid.values, norm=norm, cmap=colors, aspect="auto")
     axes.set_facecolor(NOTHING)
     axes.set_xticks(range(len(grid.nnz)), [str(s) for s in grid.nnz], rotation=45)
@@ -194,6 +210,9 @@ def _draw(
             place = grid.hidden[i], grid.nnz[j]
             text = f"{value:{texts}}" if isinstance(texts, str) else texts[place]
             color = _readable_on(image.cmap(image.norm(value)))
+            if place in exact:
+                axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, color=EXACT, linewidth=0))
+                color = "black"
             axes.text(j, i, text + mark, ha="center", va="center", color=color, fontsize=6.5)
     axes.figure.colorbar(image, ax=axes, label=label, extend=_beyond(grid.values, norm))
 

@@ -41,6 +41,16 @@ class Series:
     rows: list[Row]
     uses_budget: bool
 
+    @property
+    def exact_places(self) -> set[tuple[int, int]]:
+        """The (hidden, nnz) where every network is the true one."""
+        found: dict[tuple[int, int], bool] = {}
+        for row in self.rows:
+            if row["nnz"] is not None:
+                place = row["hidden"], row["nnz"]
+                found[place] = found.get(place, True) and bool(row.get("exact"))
+        return {place for place, is_exact in found.items() if is_exact}
+
     def cells(self, score: str) -> dict[tuple[int, int], Summary]:
         """Return a summary for every (hidden, nnz) that has rows."""
         groups: dict[tuple[int, int], list[Row]] = {}

@@ -18,6 +18,8 @@ from sparsefit.figures.panels import Panel, Series, make_panels
 from sparsefit.pages._commands import commands
 from sparsefit.pages._page import short, write_page
 
+# Of so many tasks the finding is said first.
+_MOST_FINDINGS = 8
 _TROUBLE = (Status.FAILED.value, Status.DIVERGED.value, Status.SKIPPED.value)
 # Columns of the table: key, label, and the format of a number or nothing for text.
 _COLUMNS = (
@@ -25,7 +27,7 @@ _COLUMNS = (
     ("seed", "seed", "d"), ("metric", "metric", ""), ("value", "score", "g"),
     ("train_value", "training score", "g"), ("constant_value", "best constant", "g"),
     ("nnz_found", "nnz found", "d"), ("support_recall", "recall", ".2f"),
-    ("support_precision", "precision", ".2f"), ("seconds", "seconds", "g"),
+    ("support_precision", "precision", ".2f"), ("exact", "exact", ""), ("seconds", "seconds", "g"),
     ("peak_mb", "MB", "g"), ("n_iter", "iterations", "d"), ("status", "status", ""),
     ("note", "note", ""), ("run_id", "run", ""),
 )  # fmt: skip
@@ -84,6 +86,7 @@ def sweep_data(
         "kind": "sweep",
         "title": name,
         "source": name,
+        "findings": [_finding(panel) for panel in panels[:_MOST_FINDINGS]],
         "counts": dict(Counter(row["status"] for row in rows)),
         "commands": commands(rows, name),
         **_table(rows, names),
@@ -129,6 +132,38 @@ def write_sweep_report(
     return write_page(data, Path(folder) / "report.html" if out is None else Path(out))
 
 
+def _finding(panel: Panel) -> str:
+    """Return in a sentence which method is best on a task, and how many networks are exact."""
+    sign = 1 if panel.metric.higher_is_better else -1
+    wins: Counter[str] = Counter()
+    budgets = panel.values_of("nnz")
+    means: dict[str, list[float]] = {}
+    for nnz in budgets:
+        scores = {}
+        for series in panel.budgeted:
+            own = [row["value"] for row in series.rows
+                   if row["nnz"] == nnz and row["value"] is not None]  # fmt: skip
+            if own:
+                scores[series.label] = float(np.mean(own))
+                means.setdefault(series.label, []).append(scores[series.label])
+        if scores:
+            wins[max(scores, key=lambda label: sign * scores[label])] += 1
+    if not wins:
+        return f"{panel.title}: no method with a budget has a result."
+    best, n_wins = wins.most_common(1)[0]
+    text = f"{panel.title}: {best}"
+    if len(panel.budgeted) > 1:
+        at = "every budget" if n_wins == len(budgets) else f"{n_wins} of {len(budgets)} budgets"
+        text += f" is best at {at},"
+    text += f" {panel.metric.label} {np.mean(means[best]):{panel.metric.digits}} on average"
+    exact = [
+        (series.label, [row["exact"] for row in series.rows if row.get("exact") is not None])
+        for series in panel.budgeted
+    ]
+    counts = [f"{label} {sum(own)} of {len(own)}" for label, own in exact if own]
+    return text + (f"; exact: {', '.join(counts)}." if counts else ".")
+
+
 def _places(rows: Sequence[Row]) -> dict[str, int]:
     return {row["run_id"]: place for place, row in enumerate(rows)}
 
@@ -145,7 +180,12 @@ def _labels(panels: Sequence[Panel]) -> dict[str, dict[str, str]]:
 
 
 def _table(rows: Sequence[Row], names: dict[str, dict[str, str]]) -> dict[str, Any]:
-    shown = [column for column in _COLUMNS if any(row.get(column[0]) for row in rows)]
+    shown = [
+        c
+        for c in _COLUMNS
+        if any(row.get(c[0]) not in (None, "", 0) for row in rows)
+        or (c[0] == "exact" and any(row.get("exact") is not None for row in rows))
+    ]
     return {
         "columns": [{"key": key, "label": label, "digits": form} for key, label, form in shown],
         "rows": [

@@ -2,8 +2,8 @@
 
 function sweepSections(data) {
   const place = Object.fromEntries(data.columns.map((column, k) => [column.key, k]));
-  const state = { panel: 0, metric: "value", method: "", first: 0, second: 1, hidden: new Set() };
-  const holders = Object.fromEntries(["controls", "maps", "difference", "curves"].map((name) => [name, h("div", {})]));
+  const state = { panel: 0, metric: "value", method: "", exact: "", first: 0, second: 1, hidden: new Set() };
+  const holders = Object.fromEntries(["controls", "maps", "difference", "curves", "rows"].map((name) => [name, h("div", {})]));
   const draw = () => {
     const panel = data.panels[state.panel];
     const metric = panel.metrics.find((m) => m.key === state.metric) || panel.metrics[0];
@@ -12,18 +12,20 @@ function sweepSections(data) {
     holders.maps.replaceChildren(...scoreMaps(view));
     holders.difference.replaceChildren(...differenceMap(view));
     holders.curves.replaceChildren(...curvePlots(view));
+    holders.rows.replaceChildren(...pickedRows(view));
   };
   if (data.panels.length) draw();
   const counts = Object.entries(data.counts).map(([status, n]) => `${n} ${status}`).join(", ");
   return [
-    h("p", {}, `${plural(data.rows.length, "cell")}: ${counts}.`),
+    h("div", { class: "headline" }, data.findings.map((text) => h("p", { class: "result" }, text))),
+    h("p", { class: "soft" }, `${plural(data.rows.length, "cell")}: ${counts}.`),
     ...(data.panels.length ? [
       holders.controls,
       section("scores", "Scores by width and budget", holders.maps),
       section("differences", "Differences of methods", holders.difference),
       section("curves", "Scores against the budget", holders.curves),
     ] : [h("p", {}, "No cell has a result.")]),
-    section("rows", "All rows", sortableTable("all rows", data.columns, data.rows)),
+    section("rows", "Rows", data.panels.length ? holders.rows : sortableTable("all rows", data.columns, data.rows)),
     section("failures", "Cells without a good end", failures(data)),
     section("command", "How to make these results again", h("p", { class: "soft" }, `Reconstructed from the rows: ${plural(data.commands.length, "command")} that together ask for just these cells. Folders of data files are not in the rows.`), codes(data.commands)),
   ];
@@ -43,8 +45,24 @@ function sweepControls({ data, panel, metric, state, draw }) {
     choice("Task", data.panels.map((p, k) => [k, p.title]), state.panel, set("panel")),
     choice("Metric", panel.metrics.map((m) => [m.key, m.label]), metric.key, set("metric", String)),
     choice("Method", [["", "all methods"], ...methods], state.method, set("method", String)),
+    data.columns.some((column) => column.key === "exact") ? choice("Networks", [["", "all"], ["true", "exact"], ["false", "not exact"]], state.exact, set("exact", String)) : null,
   );
 }
+
+// The rows of the task and method that are picked, and only exact ones if that is wanted.
+function pickedRows(view) {
+  const { data, place, panel, state } = view;
+  const titles = data.panels.map((one) => one.title), label = state.method === "" ? null : mapped(panel)[Number(state.method)].label;
+  const picked = data.rows.filter((row) => {
+    // Rows of tasks without any result have no panel to be picked by.
+    const isHere = row[place.task] === panel.title || !titles.includes(row[place.task]);
+    return isHere && (label === null || row[place.method] === label) && (state.exact === "" || String(row[place.exact]) === state.exact);
+  });
+  return sortableTable("rows of what is picked", data.columns, picked);
+}
+const isExact = ({ data, place }, cell) => "exact" in place && cell.rows.every((row) => data.rows[row][place.exact] === true);
+// A cell counts if it has a row that is wanted.
+const isWanted = ({ data, place, state }, cell) => state.exact === "" || cell.rows.some((row) => String(data.rows[row][place.exact]) === state.exact);
 
 const mapped = (panel) => panel.series.filter((series) => series.cells.some((cell) => cell.nnz !== null));
 const cellAt = (series, hidden, nnz) => series.cells.find((cell) => cell.hidden === hidden && cell.nnz === nnz);
@@ -88,14 +106,15 @@ function scoreMaps(view) {
   const maps = chosen.map((series) => heatmap({
     title: series.label, rowName: panel.width_name, columnName: "budget (nonzero weights)", rows: panel.hidden, columns: panel.nnz,
     cell: (i, j) => {
-      const cell = cellAt(series, panel.hidden[i], panel.nnz[j]);
+      const found = cellAt(series, panel.hidden[i], panel.nnz[j]);
+      const cell = found && isWanted(view, found) ? found : undefined;
       const value = cell ? cell.stats[metric.key][0] : null;
-      const color = value === null ? {} : viridis(scale.at(value));
+      const color = value === null ? {} : isExact(view, cell) ? { fill: "#009e73", ink: "#000" } : viridis(scale.at(value));
       return { text: cellText(view, cell, value, metric.digits), ...color, tip: cell && (() => cellTip(view, series, cell)) };
     },
   }));
   return [
-    h("p", { class: "soft" }, `Mean over seeds of ${metric.label}${sense}. ${MARKS}`),
+    h("p", { class: "soft" }, `Mean over seeds of ${metric.label}${sense}. ${"exact" in view.place ? "Green: every network is exactly the true one. " : ""}${MARKS}`),
     scale ? scaleBar((scale.below ? "≤ " : "") + number(scale.low), (scale.above ? "≥ " : "") + number(scale.high), VIRIDIS_BAR, metric.log ? `${metric.label}, logarithmic` : metric.label) : null,
     h("div", { class: "maps" }, maps),
   ].filter(Boolean);

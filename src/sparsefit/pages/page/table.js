@@ -5,7 +5,7 @@ function cellsOf(row, columns) {
   return columns.map((column, k) => {
     const kind = `${column.digits ? "number" : ["note", "where"].includes(column.key) ? "text" : "short"} of-${column.key}`;
     const bad = column.key === "status" && ["failed", "diverged"].includes(row[k]) ? " bad" : "";
-    const text = column.digits ? number(row[k], column.digits) : row[k] === null ? "" : String(row[k]);
+    const text = column.digits ? number(row[k], column.digits) : row[k] === null ? "" : typeof row[k] === "boolean" ? (row[k] ? "yes" : "no") : String(row[k]);
     return h("td", { class: kind + bad }, text);
   });
 }
