@@ -24,7 +24,7 @@ PY
 root=$PWD
 cd "$work"
 sparsefit demo --quiet > demo.txt
-shot "$work/demo/demo.html" demo.png 1000 1260
+shot "$work/demo/demo.html" demo.png 1000 675
 sparsefit fit demo/diabetes.csv --target progression --nnz auto --quiet > fit.txt
 sparsefit report demo/diabetes.safetensors --quiet > report.txt
 shot "$work/demo/diabetes.html" door_table.png 1100 760

@@ -293,6 +293,7 @@ def test_help_is_a_command_too_and_no_word_gives_examples(capsys):
         with pytest.raises(SystemExit):
             main(words)
         text = capsys.readouterr().out
+        assert text.startswith("Neural networks with at most s nonzero weights.")
         assert text.count("    sparsefit ") == 3
     with pytest.raises(SystemExit):
         main(["help", "fit"])

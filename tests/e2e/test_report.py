@@ -153,6 +153,23 @@ def test_methods_metrics_and_differences_can_be_picked(visit, sweep_page):
     assert set(page.locator("#differences [role=gridcell]").all_inner_texts()) == {"0.0"}
 
 
+def test_a_sweep_opens_on_its_finding_and_picks_apply_to_all_parts(visit, sweep_page, results):
+    page = visit(sweep_page)
+    finding = page.locator(".headline .result").inner_text()
+    rows = [row for row in load_rows(results) if row["value"] is not None]
+    exact = [row for row in rows if row["exact"]]
+    assert finding.startswith("planted")
+    for method in ("aiht", "omp"):
+        own = [row for row in exact if row["method"] == method]
+        assert f"{method} {len(own)} of 12" in finding
+    page.get_by_role("combobox", name="Method", exact=True).select_option("omp")
+    assert set(cells_of(page, "method")) == {"omp"}
+    page.get_by_role("combobox", name="Networks").select_option("not exact")
+    assert set(cells_of(page, "exact")) == {"no"}
+    page.get_by_role("combobox", name="Networks").select_option("exact")
+    assert len(cells_of(page, "method")) == len([row for row in exact if row["method"] == "omp"])
+
+
 def test_methods_can_be_taken_out_of_the_curves(visit, sweep_page):
     page = visit(sweep_page)
     before = page.locator("#curves polyline").count()

@@ -79,11 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
     """Return the parser of the command line, and those of the commands by name."""
     parser = Parser(
-        prog="sparsefit", description=_DESCRIPTION,
+        prog="sparsefit", usage=argparse.SUPPRESS, description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"sparsefit {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", prog="sparsefit"
+    )
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"{__name__}.{module.name}").add_parser(commands)
