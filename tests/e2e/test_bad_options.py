@@ -77,7 +77,7 @@ CASES = [
         "--to must be one of onnx, c, npz, python",
     ),
     (["export", "m.safetensors", "--to", "pyton"], "got 'pyton' (did you mean 'python'?)"),
-    (["export", "m.safetensors", "--to", "c", "--number", "int8"], "--number must be one of float"),
+    (["export", "m.safetensors", "--to", "c", "--number", "int4"], "--number must be one of float"),
     (["report", "nosuch"], "there is no folder or file 'nosuch'"),
     (["report", "weird.bin"], "weird.bin cannot be read as a network: "),
     (["report", "folder"], "there are no results in 'folder'"),

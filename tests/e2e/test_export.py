@@ -41,8 +41,10 @@ def test_the_file_may_be_named(command, saved):
 
 
 def test_numbers_in_c_may_be_integers(command, saved):
-    assert command("export", saved, "--to", "c", "--number", "int16")[0] == 0
-    assert "static const int16_t model_weight[]" in saved.with_name("model.h").read_text()
+    for number in ("int16", "int8"):
+        assert command("export", saved, "--to", "c", "--number", number)[0] == 0
+        text = saved.with_name("model.h").read_text()
+        assert f"static SPARSEFIT_FLASH {number}_t model_weight[]" in text
 
 
 @pytest.mark.parametrize(
@@ -50,8 +52,8 @@ def test_numbers_in_c_may_be_integers(command, saved):
     [
         (["--to", "tflite"], "--to must be one of onnx, c, npz, python, got 'tflite'"),
         (
-            ["--to", "c", "--number", "int8"],
-            "--number must be one of float, int16, got 'int8' (did you mean 'int16'?)",
+            ["--to", "c", "--number", "int4"],
+            "--number must be one of float, int16, int8, got 'int4' (did you mean 'int8'?)",
         ),
         (["--to", "npz", "--number", "int16"], "--number must be left out for npz, got 'int16'"),
         ([], "the following arguments are required: --to"),

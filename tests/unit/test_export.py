@@ -70,7 +70,7 @@ def test_what_does_not_fit_into_single_precision_is_refused(to, tmp_path):
     ("to", "options", "message"),
     [
         ("tflite", {}, "to must be one of onnx, c, npz, python, got 'tflite'"),
-        ("c", {"number": "int8"}, "number must be one of float, int16, got 'int8'"),
+        ("c", {"number": "int4"}, "number must be one of float, int16, int8, got 'int4'"),
         ("npz", {"number": "int16"}, "number must be left out for npz, got 'int16'"),
         ("npz", {"name": "x"}, "name must be left out for npz, got 'x'"),
     ],

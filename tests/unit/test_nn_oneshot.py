@@ -1,6 +1,7 @@
 """Pruning once with data: exact counts, least squares, attention, convolutions, structures."""
 
 import copy
+import resource
 
 import numpy as np
 import pytest
@@ -223,3 +224,26 @@ def test_bad_options_change_nothing(options, words):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     with pytest.raises(SparsefitError, match="has a mask already"):
         prune(sparsify(model), data=torch.ones(2, 6))
+
+
+def test_rows_of_any_length_take_little_memory():
+    torch.manual_seed(0)
+    layer = nn.Linear(600, 400)
+    # Most rows are short, a few are whole: a batch is as wide as its longest row.
+    layer.weight.data[5:] *= torch.rand(395, 600) < 0.02
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    prune(layer, sparsity=0.99, data=torch.randn(300, 600))
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert int((layer.weight != 0).sum()) == 2400
+    assert taken < 700_000
+
+
+def test_a_model_that_is_sparse_already_is_pruned_on_from_its_nonzeros():
+    torch.manual_seed(0)
+    layer = nn.Linear(300, 200)
+    layer.weight.data *= torch.rand(200, 300) < 0.1
+    there = layer.weight != 0
+    prune(layer, sparsity=0.95, data=torch.randn(200, 300))
+    kept = layer.weight != 0
+    assert int(kept.sum()) == 3000
+    assert bool((there | ~kept).all())

@@ -83,6 +83,13 @@ class Surgeon:
     def cut_to(self, keep: int) -> Map:
         """Drop weights until at most `keep` are left."""
         size = self.map.mask.numel()
+        there = self.map.weight != 0
+        if self.structure.density is None and not there.all():
+            # Of a map that is sparse already the zeros are the first to go, and cost nothing.
+            if keep >= int(there.count_nonzero()):
+                self.map.mask = self._chosen(self.map.weight.abs(), keep)
+                return self.map
+            self.map.mask &= there
         while True:
             now = int(self.map.mask.count_nonzero())
             step = size // 2 if now == size else int(KEPT_BY_A_CUT * now)
@@ -93,12 +100,14 @@ class Surgeon:
                 return self.map
 
     def _cut(self, count: int) -> None:
-        scores = self._scores().view(self.shape)
-        groups = self.structure.total(scores)
-        candidate = Candidate(self.shape, self.structure, groups)
-        kept = choose_in(candidate, count)
-        mask = self.structure.expand(kept, self.shape).flatten(1) & self.map.mask
+        mask = self._chosen(self._scores(), count) & self.map.mask
         self.map = self._map(self._solved(mask), mask)
+
+    def _chosen(self, scores: Tensor, count: int) -> Tensor:
+        """Return the mask of the groups of the largest scores."""
+        groups = self.structure.total(scores.view(self.shape))
+        kept = choose_in(Candidate(self.shape, self.structure, groups), count)
+        return self.structure.expand(kept, self.shape).flatten(1)
 
     def _scores(self) -> Tensor:
         """Return what the outputs change by, squared, if a weight goes and its row is solved."""
@@ -127,15 +136,15 @@ class Surgeon:
 
     def _batches(self, mask: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield rows with the places that they keep, padded to one length, and what is padding."""
-        counts = mask.sum(dim=1)
-        order = counts.argsort()
         n_more = 1 if self._has_bias else 0
+        counts, order = mask.sum(dim=1).sort()
         start = 0
         while start < len(order):
-            longest = int(counts[order[start]]) + n_more
-            size = max(1, BLOCK // max(1, (longest + 8) ** 2))
-            rows = order[start : start + size]
-            longest = int(counts[rows].max()) + n_more
+            # All are as long as the last one; rows can differ in length by any factor.
+            lengths = counts[start:] + n_more
+            numbers = torch.arange(1, len(lengths) + 1) * (lengths + 8).square()
+            size = max(1, int((numbers <= BLOCK).sum()))
+            rows, longest = order[start : start + size], int(lengths[size - 1])
             start += len(rows)
             if longest == 0:
                 continue

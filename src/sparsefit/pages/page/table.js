@@ -82,5 +82,5 @@ function sortableTable(caption, columns, rows) {
 function example(columns, rows) {
   const at = columns.findIndex((c) => c.key === "hidden");
   const method = columns.findIndex((c) => c.key === "method");
-  return at < 0 || method < 0 ? "a word" : `${String(rows[0][method]).split(" ")[0]} hidden=${rows[0][at]} score>0.5`;
+  return at < 0 || method < 0 || !rows.length ? "a word" : `${String(rows[0][method]).split(" ")[0]} hidden=${rows[0][at]} score>0.5`;
 }
