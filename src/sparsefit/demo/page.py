@@ -79,7 +79,8 @@ def _section(part: Part) -> str:
     return (
         f"<section><h2>{html.escape(part.title)}</h2>"
         f'<p class="result">{html.escape(part.result[0].upper() + part.result[1:])}.</p>{text}'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(part.title)}"><table class="list"><thead><tr>{cells}</tr></thead>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(part.title)}">'
+        f'<table class="list"><thead><tr>{cells}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
         f'<figure><img class="shown" alt="{html.escape(part.caption)}" '
         f'src="data:image/svg+xml;base64,{picture}">'

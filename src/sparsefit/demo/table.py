@@ -36,7 +36,9 @@ def fit_diabetes(folder: Path, progress: Progress) -> Part:
     sparse: Any = SparseMLPRegressor(
         (20,), nnz="auto", random_state=0, verbose=lambda share, text: progress(0.5 * share)
     )
-    dense: Any = MLPRegressor(hidden_layer_sizes=(100,), max_iter=1000, early_stopping=True, random_state=0)
+    dense: Any = MLPRegressor(
+        hidden_layer_sizes=(100,), max_iter=1000, early_stopping=True, random_state=0
+    )
     boosting = HistGradientBoostingRegressor(random_state=0)
     ridge = RidgeCV(np.logspace(-3, 3, 13))
     scores: list[tuple[str, float]] = []

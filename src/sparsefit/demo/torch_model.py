@@ -46,7 +46,11 @@ def compress_digits(progress: Progress) -> Part:
     torch.manual_seed(0)
     try:
         dense = nn.Sequential(
-            nn.Linear(64, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 10)
+            nn.Linear(64, WIDTH),
+            nn.ReLU(),
+            nn.Linear(WIDTH, WIDTH),
+            nn.ReLU(),
+            nn.Linear(WIDTH, 10),
         )
         train(dense, 0.0)
         n_steps = EPOCHS * -(-n_train // BATCH)
