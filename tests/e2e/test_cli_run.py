@@ -1,5 +1,6 @@
 """The command line, as its users meet it."""
 
+import contextlib
 import csv
 import errno
 import io
@@ -8,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -479,25 +482,68 @@ def test_output_that_cannot_be_written_is_one_sentence(words):
         assert (process.returncode, err.splitlines()) == (1, sentence)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_kill_9_loses_only_the_cell_in_flight(tmp_path, workers):
-    words = [*RUN, "--nnz", "1", "2", "3", "4", "--workers", workers]
+def test_kill_9_loses_only_the_cell_in_flight(tmp_path):
+    words = [*RUN, "--nnz", "1", "2", "3", "4"]
     killed = start(*words, TOYS_KILL_AT="3")
-    _, err = killed.communicate(timeout=120)
-    if workers == "1":
-        assert killed.returncode == -signal.SIGKILL
-    else:
-        assert killed.returncode == 1
-        assert err.splitlines()[-1].startswith("sparsefit: a worker process was killed")
+    killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL
     rows = {path: path.read_bytes() for path in (tmp_path / "runs" / "rows").glob("*.json")}
     kept = load_rows(tmp_path / "runs")
-    if workers == "1":
-        assert [row["nnz"] for row in kept] == [1, 2]
-    assert {row["status"] for row in kept} == {"finished"}
+    assert [(row["nnz"], row["status"]) for row in kept] == [(1, "finished"), (2, "finished")]
     out, _ = start(*words).communicate(timeout=120)
     assert sorted(json.loads(line)["nnz"] for line in out.splitlines()) == [1, 2, 3, 4]
-    assert len(load_rows(tmp_path / "runs")) == 4
     assert all(path.read_bytes() == before for path, before in rows.items())
+
+
+def test_a_killed_worker_costs_its_cell_and_the_others_go_on(tmp_path):
+    words = [*RUN, "--nnz", *map(str, range(1, 13)), "--workers", "2"]
+    killed = start(*words, TOYS_KILL_AT="3")
+    out, err = killed.communicate(timeout=120)
+    assert killed.returncode == 1, err
+    rows = {row["nnz"]: row for row in map(json.loads, out.splitlines())}
+    assert sorted(rows) == list(range(1, 13))
+    assert {nnz for nnz, row in rows.items() if row["status"] == "failed"} == {3}
+    assert rows[3]["note"] == "the process was killed, perhaps for lack of memory"
+    assert "1 without a result: the process was killed" in err
+    out, _ = start(*words).communicate(timeout=120)
+    assert {json.loads(line)["status"] for line in out.splitlines()} == {"finished"}
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are read from /proc")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP"])
+def test_workers_end_with_their_parent(name, tmp_path):
+    words = ["run", "--task", "planted", "--method", "imp", "--hidden", "50", "--nnz", "5", "10",
+             "20", "50", "--workers", "2", "--format", "json"]  # fmt: skip
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "sparsefit", *words], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, cwd=tmp_path, start_new_session=True,
+    )  # fmt: skip
+    workers = wait_for(lambda: fitting_children(parent.pid), 60)
+    parent.send_signal(getattr(signal, name))
+    parent.wait(timeout=30)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10)
+
+
+def fitting_children(pid):
+    """Return the workers of a process, once two of them have computed for a moment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            # The parent, and ticks of a hundredth of a second in user mode.
+            if int(fields[1]) == pid and int(fields[11]) > 200:
+                found.append(int(path.parent.name))
+    return found if len(found) >= 2 else []
+
+
+def wait_for(condition, seconds):
+    """Return what is true within some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        threading.Event().wait(0.05)
+    raise AssertionError(f"not within {seconds} s")
 
 
 def test_two_processes_on_one_folder(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from sparsefit.core.result import Fit
 
 Job = list[Cell]
+# What the row of a cell says whose process was killed.
+_KILLED = "the process was killed, perhaps for lack of memory"
+# Seconds between looks at whether the parent process is there.
+_LOOK_SECONDS = 0.25
 T = TypeVar("T")
 
 
@@ -139,27 +144,61 @@ def _run_here(jobs: list[Job], store: Store, tracker: Tracker) -> Iterator[Row]:
 
 
 def _run_apart(jobs: list[Job], store: Store, workers: int, tracker: Tracker) -> Iterator[Row]:
-    from joblib import Parallel, delayed, parallel_config
+    """Run jobs in worker processes; one that kills its process costs its own cells only."""
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    threads = max(job[0].setting.threads for job in jobs)
-    numbered = [(number, job, tracker.signal(number)) for number, job in enumerate(jobs)]
-    try:
-        with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=threads):
-            # One job at a time: a batch would hold back the rows of its first jobs.
-            parallel = Parallel(return_as="generator_unordered", batch_size=1)
-            with _ignoring_interrupts():
-                finished = parallel(delayed(_job_in_worker)(*job, store) for job in numbered)
-            with _closing_quietly(finished):
-                for number, rows in finished:
-                    for row in rows:
-                        _count(tracker, number, jobs[number], row)
-                    yield from rows
-    except TerminatedWorkerError as error:
-        raise StoreError(
-            "a worker process was killed, perhaps for lack of memory; finished cells are kept, "
-            "the same command goes on from there"
-        ) from error
+    waiting, suspects = list(range(len(jobs))), list[int]()
+    while waiting:
+        # Jobs that ran when a process was killed run again alone, so that it is known which it was.
+        numbers = [suspects.pop()] if suspects else waiting
+        try:
+            for number, rows in _in_processes(numbers, jobs, store, workers, tracker):
+                waiting.remove(number)
+                for row in rows:
+                    _count(tracker, number, jobs[number], row)
+                yield from rows
+        except TerminatedWorkerError:
+            running = [number for number in tracker.running() if number in waiting]
+            if len(numbers) > 1 and running:
+                suspects = running
+                continue
+            [number] = numbers if len(numbers) == 1 else waiting[:1]
+            waiting.remove(number)
+            for row in _rows_of_killed(jobs[number], store):
+                _count(tracker, number, jobs[number], row)
+                yield row
+
+
+def _in_processes(
+    numbers: list[int], jobs: list[Job], store: Store, workers: int, tracker: Tracker
+) -> Iterator[tuple[int, list[Row]]]:
+    """Run some of the jobs in worker processes, and give the rows of each as it ends."""
+    from joblib import Parallel, delayed, parallel_config
+
+    threads = max(jobs[number][0].setting.threads for number in numbers)
+    # With one worker joblib would run the job here.
+    with parallel_config(backend="loky", n_jobs=max(2, workers), inner_max_num_threads=threads):
+        # One job at a time: a batch would hold back the rows of its first jobs.
+        parallel = Parallel(return_as="generator_unordered", batch_size=1)
+        with _ignoring_interrupts():
+            finished = parallel(
+                delayed(_job_in_worker)(
+                    os.getpid(), number, jobs[number], tracker.signal(number), store
+                )
+                for number in list(numbers)
+            )
+        with _closing_quietly(finished):
+            yield from finished
+
+
+def _rows_of_killed(job: Job, store: Store) -> Iterator[Row]:
+    """Give the rows of cells whose process was killed: those that were written, and failures."""
+    found = store.find([cell.run_id for cell in job], lambda note: None)
+    for cell in job:
+        row = found.get(cell.run_id)
+        if row is None or row["status"] == Status.FAILED.value:
+            row = _store_empty(cell, Status.FAILED, _KILLED, store)
+        yield row
 
 
 def _count(tracker: Tracker, number: int, job: Job, row: Row) -> None:
@@ -202,10 +241,25 @@ def _closing_quietly(generator: Generator[T, None, None]) -> Iterator[None]:
             generator.close()
 
 
-def _job_in_worker(number: int, job: Job, said: Signal, store: Store) -> tuple[int, list[Row]]:
+def _job_in_worker(
+    parent: int, number: int, job: Job, said: Signal, store: Store
+) -> tuple[int, list[Row]]:
     # For processes that do not inherit this from the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with(parent)
     return number, list(run_job(job, store, _named(said, job)))
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this process when that one is gone, however it ended: nobody waits for the rows."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_job(

@@ -79,7 +79,7 @@ class Tracker:
 
     def left(self) -> float:
         """Return how many seconds are left, about."""
-        running, now = self._running(), time.time()
+        running, now = self.running(), time.time()
         left = 0.0
         if not self._n_cells - self._n_done:
             return 0.0
@@ -108,11 +108,11 @@ class Tracker:
         """Tell how far the sweep is; never less than before."""
         left, passed = self.left(), time.monotonic() - self._start
         self._most = max(self._most, passed / (passed + left) if passed + left else 1.0)
-        running = [text for _, _, text in self._running().values() if text]
+        running = [text for _, _, text in self.running().values() if text]
         cells = f"{self._n_done} of {self._n_cells} cell{'' if self._n_cells == 1 else 's'}"
         self._tell(self._most, ", ".join([cells, *running]))
 
-    def _running(self) -> dict[int, tuple[float, float, str]]:
+    def running(self) -> dict[int, tuple[float, float, str]]:
         """Return, by number, how far running jobs are, when they began, and what they say."""
         found = {}
         for path in self._folder.glob("[0-9]*") if self._folder.name else ():

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparsefit.core.files import writing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -91,11 +93,7 @@ def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:
     paths = []
     for name in formats:
         path = stem.with_name(f"{stem.name}.{name}")
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
+        with writing(path) as temporary:
             figure.savefig(temporary, format=name, dpi=150, metadata=_NO_DATE[name])
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
         paths.append(path)
     return paths
