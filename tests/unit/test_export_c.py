@@ -109,7 +109,8 @@ def test_c_included_elsewhere(model, tmp_path, number):
     assert said == taken
 
 
-@pytest.mark.parametrize("number", ERRORS)
+# Those of 16 bits come from the same text as those of 8.
+@pytest.mark.parametrize("number", ["float", "int8"])
 @pytest.mark.parametrize("flags", [[], ["-DSPARSEFIT_MAIN"]])
 def test_c_is_cpp_too_and_has_no_warnings(model, tmp_path, number, flags):
     export(model, "c", tmp_path / "m.h", number=number)
