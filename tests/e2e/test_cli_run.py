@@ -546,6 +546,24 @@ def wait_for(condition, seconds):
     raise AssertionError(f"not within {seconds} s")
 
 
+def test_shards_are_parts_of_one_grid(command, tmp_path):
+    words = [*RUN, "--nnz", *range(1, 9), "--seeds", 0, 1]
+    found = []
+    for part in ("0/3", "1/3", "2/3"):
+        code, out, _ = command(*words, "--shard", part)
+        assert code == 0
+        found.append({json.loads(line)["run_id"] for line in out.splitlines()})
+    assert sum(map(len, found)) == len(set().union(*found)) == 16
+    assert all(found)
+    assert command(*words, "--dry-run")[1] == "16 cells, 16 of them there already; nothing to run\n"
+    parts = [command(*RUN, "--nnz", 1, "--out", "one", "--shard", f"{k}/2") for k in range(2)]
+    assert [code for code, _, _ in parts] == [0, 0]
+    assert sum("no cell of the grid is in part" in err[0] for _, _, err in parts) == 1
+    for wrong in ("3/3", "1", "a/b", "-1/3"):
+        code, _, [sentence] = command(*words, f"--shard={wrong}")
+        assert (code, "--shard must be" in sentence) == (2, True)
+
+
 def test_two_processes_on_one_folder(tmp_path):
     words = [*RUN, "--method", "ones", "together", "--nnz", *map(str, range(1, 13))]
     processes = [start(*words) for _ in range(2)]

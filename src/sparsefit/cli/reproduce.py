@@ -32,6 +32,7 @@ class ReproduceOptions(Options):
         Setting, "seed", default=(), help="random seeds (default: those of the recipe)"
     )
     method: tuple[str, ...] = option((), "only these methods of the recipe")
+    shard: str | None = like(ResultOptions, "shard")
     dry_run: bool = like(ResultOptions, "dry_run")
     format: SweepFormat | None = like(
         ResultOptions, "format", help="what to print, as in sparsefit run"
@@ -71,6 +72,7 @@ def _n_cores() -> int:
 def reproduce(arguments: argparse.Namespace) -> int:
     """Run the cells, then draw what has a result; 1 if a cell failed, else 0."""
     from sparsefit.cli._sweep import exit_code, plan, run_sweep
+    from sparsefit.experiments.spec import shard
     from sparsefit.figures.draw import draw_all
     from sparsefit.pages import write_sweep_report
 
@@ -80,6 +82,10 @@ def reproduce(arguments: argparse.Namespace) -> int:
         options.scale, data_dir=options.data_dir, setting=setting, seeds=options.seeds,
         methods=options.method,
     )  # fmt: skip
+    cells = shard(cells, options.shard)
+    if not cells:
+        note(f"no cell of {recipe.name} is in part {options.shard}")
+        return 0
     out = options.out or Path("runs") / f"{recipe.name}-{options.scale}"
     workers = options.workers or _n_cores()
     if options.dry_run:

@@ -50,6 +50,11 @@ class GridOptions(ChosenOptions):
     )  # fmt: skip
 
 
+def _is_shard(part: str) -> bool:
+    number, _, count = part.partition("/")
+    return number.isdecimal() and count.isdecimal() and int(number) < int(count)
+
+
 def _is_below(path: Path) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
@@ -66,6 +71,11 @@ class ResultOptions(FolderOptions):
     workers: int = option(
         1, "cells computed at a time, each with --threads threads",
         check=between(1, MOST_WORKERS),
+    )  # fmt: skip
+    shard: str | None = option(
+        None, "run only the I-th of N parts of the grid, from 0 on, by run id: for machines that "
+        "share a folder, or an array of jobs",
+        check=Condition(_is_shard, "I/N with 0 <= I < N", "I/N"),
     )  # fmt: skip
     dry_run: bool = option(False, "say how many cells there are and about how long they take")
     format: SweepFormat | None = option(
@@ -135,7 +145,7 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
 def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     """Run the grid; 1 if a cell failed, else 0."""
     from sparsefit.cli._sweep import exit_code, plan, run_sweep
-    from sparsefit.experiments.spec import grid
+    from sparsefit.experiments.spec import grid, shard
 
     chosen = _FLAGS.make(GridOptions, arguments)
     results = _FLAGS.make(ResultOptions, arguments)
@@ -156,6 +166,10 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
         seeds=chosen.seeds,
         setting=setting,
     )
+    cells = shard(cells, results.shard)
+    if not cells:
+        note(f"no cell of the grid is in part {results.shard}")
+        return 0
     if results.dry_run:
         print(plan(cells, results.folder, results.workers))
         return 0

@@ -186,3 +186,28 @@ def _budgets(task: Task, method: Method, nnz: Sequence[int]) -> Sequence[int | N
         needs = f"method {method.name!r}" if method.uses_budget else f"task {task.name!r}"
         raise SparsefitError(f"--nnz is missing: {needs} needs one or more integers >= 1")
     return nnz
+
+
+def shard(cells: Sequence[Cell], part: str | None) -> list[Cell]:
+    """Return the cells of one of several runs of one grid, by their run ids.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+    part : str or None
+        ``I/N``: the I-th of N parts, from 0 on; None is all.
+
+    Examples
+    --------
+    >>> from sparsefit.methods import find_method
+    >>> from sparsefit.tasks import find_task
+    >>> cells = grid([find_task("planted")()], [find_method("aiht")()], hidden=[5, 10], nnz=[3],
+    ...              seeds=range(4))
+    >>> parts = [shard(cells, f"{k}/3") for k in range(3)]
+    >>> sorted(map(cells.index, sum(parts, []))) == list(range(8))
+    True
+    """
+    if part is None:
+        return list(cells)
+    number, _, count = part.partition("/")
+    return [cell for cell in cells if int(cell.run_id, 16) % int(count) == int(number)]
