@@ -188,7 +188,9 @@ def _in_processes(
                 for number in list(numbers)
             )
         with _closing_quietly(finished):
-            yield from finished
+            # `yield from` would close it first, and with warnings.
+            for number, rows in finished:  # noqa: UP028
+                yield number, rows
 
 
 def _rows_of_killed(job: Job, store: Store) -> Iterator[Row]:
