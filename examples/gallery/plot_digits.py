@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sparsefit import SparseMLPClassifier
 
 X, y = load_digits(return_X_y=True)
-model = SparseMLPClassifier((12,), nnz=150, random_state=0).fit(X[:1300], y[:1300])
+model = SparseMLPClassifier((12,), nnz=150, skip=False, random_state=0).fit(X[:1300], y[:1300])
 weights = model.coefs_[0].toarray()
 order = np.argsort(-np.count_nonzero(weights, axis=0))[:8]
 

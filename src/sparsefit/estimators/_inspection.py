@@ -88,6 +88,7 @@ class Inspection:
         )  # fmt: skip
         ax.axvline(self.n_nonzero_, color="0.7", linestyle="--")
         ax.set(xlabel="nonzero weights", ylabel="loss on held-out rows", xscale="symlog")
+        ax.set_xlim(left=0)
         return ax
 
     def plot_importances(self, ax: Any = None, *, most: int = 20) -> Any:
