@@ -106,14 +106,8 @@ def _tells(name: str, table: Sequence[dict[str, Any]]) -> bool:
         return any(value is not None for value in values)
     if len(table) == 1:
         return name in AXES and values[0] not in (None, _USUAL.get(name))
-    # An option tells namesakes apart, not rows of methods that do not have it.
-    owners: dict[Any, set[str]] = {}
-    for entry in table:
-        if name in entry:
-            owners.setdefault((entry["task"], entry["method"]), set()).add(repr(entry[name]))
-    return name in AXES or any(len(found) > 1 for found in owners.values()) or (
-        len({repr(entry[name]) for entry in table if name in entry}) > 1
-    )  # fmt: skip
+    # An option tells apart the rows that have it.
+    return name in AXES or len({repr(entry[name]) for entry in table if name in entry}) > 1
 
 
 def _print(
