@@ -79,12 +79,13 @@ def plan(cells: Sequence[Cell], out: Path | None, workers: int) -> str:
     """Return how many cells are to be run, and about how long they take, in a sentence."""
     from sparsefit.core.progress import in_words
     from sparsefit.experiments.effort import Efforts
-    from sparsefit.experiments.run import group
+    from sparsefit.experiments.run import find_rows, group
 
-    rows = Store(out).find([cell.run_id for cell in cells], note) if out and out.is_dir() else {}
-    there = {run_id for run_id, row in rows.items() if row["status"] != "failed"}
-    missing = [cell for cell in cells if cell.run_id not in there]
-    found = f", {len(cells) - len(missing)} of them there already" if there else ""
+    missing = list(cells)
+    if out is not None and out.is_dir():
+        missing = find_rows(cells, Store(out), note)[1]
+    n_found = len(cells) - len(missing)
+    found = f", {n_found} of them there already" if n_found else ""
     text = f"{len(cells)} cell{_s(len(cells))}{found}"
     if not missing:
         return f"{text}; nothing to run"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any
 from sparsefit.experiments.spec import Cell
 from sparsefit.methods import Method
 
+Kind = tuple[str, Method]
 # Of the logarithms of these sizes the logarithm of the seconds is a linear function.
 SIZES = ("hidden", "nnz", "layers", "rows", "epochs")
 # What a cell is taken for until its like has been seen: how many cells that counts as.
@@ -64,23 +64,30 @@ class Efforts:
 
     def __init__(self, table: Mapping[str, Any] | None = None):
         self._table = _shipped() if table is None else table
-        self._residuals: dict[tuple[str, Method], list[float]] = defaultdict(list)
+        # Sum and number of logarithms of what cells took over what the table says.
+        self._own: dict[Kind, tuple[float, int]] = {}
+        self._all = 0.0, 0
 
-    def seconds(self, cell: Cell) -> float:
-        """Return how long a cell will take."""
-        own = self._residuals.get(_key(cell), [])
-        others = [value for values in self._residuals.values() for value in values]
-        machine = sum(others) / (len(others) + _PRIOR) if others else 0.0
-        shift = (sum(own) + _PRIOR * machine) / (len(own) + _PRIOR)
-        return math.exp(min(self._expected(cell) + shift, 50.0))
+    def by_table(self, job: Sequence[Cell]) -> float:
+        """Return the seconds, by the table, of cells that are fitted one from the other."""
+        return math.exp(min(max(map(self._expected, job)), 50.0))
 
-    def learn(self, cell: Cell, seconds: float) -> None:
-        """Take note of how long a cell has taken."""
-        self._residuals[_key(cell)].append(math.log(max(seconds, 1e-3)) - self._expected(cell))
+    def factor(self, kind: Kind) -> float:
+        """Return how many times longer than the table says cells of a kind take."""
+        (own, n_own), (total, n) = self._own.get(kind, (0.0, 0)), self._all
+        machine = total / (n + _PRIOR)
+        return math.exp((own + _PRIOR * machine) / (n_own + _PRIOR))
 
     def of_job(self, job: Sequence[Cell]) -> float:
         """Return how long cells will take that are fitted one from the other."""
-        return max(self.seconds(cell) for cell in job)
+        return self.factor(kind_of(job[0])) * self.by_table(job)
+
+    def learn(self, cell: Cell, seconds: float) -> None:
+        """Take note of how long a cell has taken."""
+        off = math.log(max(seconds, 1e-3)) - self._expected(cell)
+        for_kind, n_kind = self._own.get(kind_of(cell), (0.0, 0))
+        self._own[kind_of(cell)] = for_kind + off, n_kind + 1
+        self._all = self._all[0] + off, self._all[1] + 1
 
     def _expected(self, cell: Cell) -> float:
         """Return the logarithm of the seconds by the table alone."""
@@ -93,7 +100,8 @@ class Efforts:
         return float(start + sum(entry["slopes"].get(name, 0.0) * sizes[name] for name in sizes))
 
 
-def _key(cell: Cell) -> tuple[str, Method]:
+def kind_of(cell: Cell) -> Kind:
+    """Return what cells have in common that are off from the table by one factor."""
     return cell.task.name, cell.method
 
 

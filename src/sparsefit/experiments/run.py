@@ -80,9 +80,7 @@ def run_cells(
     """
     for device in sorted({cell.setting.device for cell in cells}):
         check_device(device)
-    rows = store.find([cell.run_id for cell in cells], on_note)
-    rows = {run_id: row for run_id, row in rows.items() if row["status"] != Status.FAILED.value}
-    missing = [cell for cell in cells if cell.run_id not in rows]
+    rows, missing = find_rows(cells, store, on_note)
     first = {cell.task: cell for cell in reversed(missing) if not cell.task.draws_truth}
     for cell in reversed(first.values()):
         _check_data(cell)
@@ -100,6 +98,15 @@ def run_cells(
             rows[row["run_id"]] = row
             on_row(row)
     return [rows[cell.run_id] for cell in cells]
+
+
+def find_rows(
+    cells: Sequence[Cell], store: Store, on_note: Callable[[str], None]
+) -> tuple[dict[str, Row], list[Cell]]:
+    """Return the rows that are there, by run id, and the cells that are to be run."""
+    rows = store.find([cell.run_id for cell in cells], on_note)
+    rows = {run_id: row for run_id, row in rows.items() if row["status"] != Status.FAILED.value}
+    return rows, [cell for cell in cells if cell.run_id not in rows]
 
 
 def group(cells: Iterable[Cell]) -> Iterator[Job]:
@@ -147,10 +154,10 @@ def _run_apart(jobs: list[Job], store: Store, workers: int, tracker: Tracker) ->
     """Run jobs in worker processes; one that kills its process costs its own cells only."""
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    waiting, suspects = list(range(len(jobs))), list[int]()
+    waiting, suspects = set(range(len(jobs))), list[int]()
     while waiting:
         # Jobs that ran when a process was killed run again alone, so that it is known which it was.
-        numbers = [suspects.pop()] if suspects else waiting
+        numbers = [suspects.pop()] if suspects else sorted(waiting)
         try:
             for number, rows in _in_processes(numbers, jobs, store, workers, tracker):
                 waiting.remove(number)
@@ -162,7 +169,7 @@ def _run_apart(jobs: list[Job], store: Store, workers: int, tracker: Tracker) ->
             if len(numbers) > 1 and running:
                 suspects = running
                 continue
-            [number] = numbers if len(numbers) == 1 else waiting[:1]
+            number = numbers[0] if len(numbers) == 1 else min(waiting)
             waiting.remove(number)
             for row in _rows_of_killed(jobs[number], store):
                 _count(tracker, number, jobs[number], row)
@@ -185,7 +192,7 @@ def _in_processes(
                 delayed(_job_in_worker)(
                     os.getpid(), number, jobs[number], tracker.signal(number), store
                 )
-                for number in list(numbers)
+                for number in numbers
             )
         with _closing_quietly(finished):
             # `yield from` would close it first, and with warnings.
@@ -195,12 +202,10 @@ def _in_processes(
 
 def _rows_of_killed(job: Job, store: Store) -> Iterator[Row]:
     """Give the rows of cells whose process was killed: those that were written, and failures."""
-    found = store.find([cell.run_id for cell in job], lambda note: None)
-    for cell in job:
-        row = found.get(cell.run_id)
-        if row is None or row["status"] == Status.FAILED.value:
-            row = _store_empty(cell, Status.FAILED, _KILLED, store)
-        yield row
+    found, missing = find_rows(job, store, lambda note: None)
+    yield from found.values()
+    for cell in missing:
+        yield _store_empty(cell, Status.FAILED, _KILLED, store)
 
 
 def _count(tracker: Tracker, number: int, job: Job, row: Row) -> None:

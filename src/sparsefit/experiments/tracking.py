@@ -6,10 +6,11 @@ import contextlib
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sparsefit.experiments.effort import Efforts
+from sparsefit.experiments.effort import Efforts, Kind, kind_of
 from sparsefit.experiments.spec import Cell
 
 # Seconds between looks.
@@ -18,6 +19,8 @@ _PERIOD = 0.5
 _EARLY = 0.05
 
 Job = Sequence[Cell]
+# By number, how far jobs are, when they began, and what they say.
+Running = dict[int, tuple[float, float, str]]
 
 
 class Tracker:
@@ -40,8 +43,14 @@ class Tracker:
         self, jobs: Sequence[Job], n_found: int, workers: int,
         on_progress: Callable[[float, str], None],
     ):  # fmt: skip
-        self._jobs, self._workers, self._tell = jobs, max(1, workers), on_progress
+        self._workers, self._tell = max(1, workers), on_progress
         self._efforts, self._lock = Efforts(), threading.Lock()
+        self._kinds = [kind_of(job[0]) for job in jobs]
+        self._by_table = [self._efforts.by_table(job) for job in jobs]
+        # Of what has not ended, by kind: a look is not to take time for every cell.
+        self._left: dict[Kind, float] = defaultdict(float)
+        for kind, seconds in zip(self._kinds, self._by_table, strict=True):
+            self._left[kind] += seconds
         self._n_cells = n_found + sum(map(len, jobs))
         self._n_done, self._ended = n_found, set[int]()
         self._waiting = [len(job) for job in jobs]
@@ -76,28 +85,25 @@ class Tracker:
             self._waiting[number] -= 1
             if not self._waiting[number]:
                 self._ended.add(number)
+                self._left[self._kinds[number]] -= self._by_table[number]
+                (self._folder / str(number)).unlink(missing_ok=True)
 
-    def left(self) -> float:
+    def _seconds_left(self, running: Running) -> float:
         """Return how many seconds are left, about."""
-        running, now = self.running(), time.time()
-        left = 0.0
+        now = time.time()
         if not self._n_cells - self._n_done:
             return 0.0
         with self._lock:
-            for number, job in enumerate(self._jobs):
-                if number in self._ended:
-                    continue
-                expected = self._efforts.of_job(job)
-                if number in running:
-                    share, start, _ = running[number]
-                    passed = now - start
-                    by_share = passed * (1 - share) / share if share > _EARLY else expected
-                    by_time = max(expected - passed, 0.1 * passed)
-                    # What a job says counts for more the further it is.
-                    left += share * by_share + (1 - share) * by_time
-                else:
-                    left += expected
-        return left / min(self._workers, max(1, len(self._jobs) - len(self._ended)))
+            left = sum(self._efforts.factor(kind) * rest for kind, rest in self._left.items())
+            for number, (share, start, _) in running.items():
+                expected = self._efforts.factor(self._kinds[number]) * self._by_table[number]
+                passed = now - start
+                by_share = passed * (1 - share) / share if share > _EARLY else expected
+                by_time = max(expected - passed, 0.1 * passed)
+                # What a job says counts for more the further it is.
+                left += share * by_share + (1 - share) * by_time - expected
+            n_left = len(self._waiting) - len(self._ended)
+        return max(left, 0.0) / min(self._workers, max(1, n_left))
 
     def _watch(self, done: threading.Event) -> None:
         while not done.is_set():
@@ -106,13 +112,14 @@ class Tracker:
 
     def tell(self) -> None:
         """Tell how far the sweep is; never less than before."""
-        left, passed = self.left(), time.monotonic() - self._start
+        running = self.running()
+        left, passed = self._seconds_left(running), time.monotonic() - self._start
         self._most = max(self._most, passed / (passed + left) if passed + left else 1.0)
-        running = [text for _, _, text in self.running().values() if text]
+        texts = [text for _, _, text in running.values() if text]
         cells = f"{self._n_done} of {self._n_cells} cell{'' if self._n_cells == 1 else 's'}"
-        self._tell(self._most, ", ".join([cells, *running]))
+        self._tell(self._most, ", ".join([cells, *texts]))
 
-    def running(self) -> dict[int, tuple[float, float, str]]:
+    def running(self) -> Running:
         """Return, by number, how far running jobs are, when they began, and what they say."""
         found = {}
         for path in self._folder.glob("[0-9]*") if self._folder.name else ():
