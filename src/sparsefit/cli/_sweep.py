@@ -177,11 +177,13 @@ def _flat(value: object) -> object:
 
 
 def _summary(rows: Sequence[Row], out: Path | None) -> str:
+    from sparsefit.figures.panels import exact_of
+
     counts = Counter(row["status"] for row in rows)
     parts = [f"{count} {status}" for status, count in sorted(counts.items())]
-    planted = [row["exact"] for row in rows if row.get("exact") is not None]
-    if planted:
-        parts.append(f"{sum(planted)} of {len(planted)} exact")
+    exact = exact_of(rows)
+    if exact:
+        parts.append("{} of {} exact".format(*exact))
     where = f"; results in {out}" if out else ""
     is_long = len(rows) > MOST_ROWS and out is not None and (out / _ROWS_FILE).exists()
     where += f", all rows in {out / _ROWS_FILE}" if is_long and out is not None else ""

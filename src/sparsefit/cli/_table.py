@@ -69,21 +69,24 @@ def print_summary(rows: Sequence[Row]) -> None:
 
 def _best(panel: Panel) -> Iterator[dict[str, Any]]:
     """Give an entry for each budget: means over widths and seeds."""
+    from sparsefit.figures.panels import exact_of
+
     sign = 1 if panel.metric.higher_is_better else -1
     for nnz in panel.values_of("nnz"):
         found = []
         for series in panel.budgeted:
-            own = [row for row in series.rows if row["nnz"] == nnz and row["value"] is not None]
+            rows = series.by_budget.get(nnz, [])
+            own = [row for row in rows if row["value"] is not None]
             if own:
                 found.append((sum(row["value"] for row in own) / len(own), series.label, own))
         found.sort(key=lambda entry: -sign * entry[0])
         if not found:
             continue
         best, following = found[0], found[1] if len(found) > 1 else ("", "", [])
-        exact = [row["exact"] for row in best[2] if row.get("exact") is not None]
+        exact = exact_of(best[2])
         yield {
             "task": panel.title, "nnz": nnz, "metric": panel.metric.label, "best": best[1],
-            "score": best[0], "exact": f"{sum(exact)} of {len(exact)}" if exact else "",
+            "score": best[0], "exact": "{} of {}".format(*exact) if exact else "",
             "following": following[1], "following_score": following[0],
         }  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,15 @@ class Series:
     rows: list[Row]
     uses_budget: bool
 
+    @cached_property
+    def by_budget(self) -> dict[int, list[Row]]:
+        """The rows of each budget, over widths and seeds."""
+        found: dict[int, list[Row]] = {}
+        for row in self.rows:
+            if row["nnz"] is not None:
+                found.setdefault(row["nnz"], []).append(row)
+        return found
+
     @property
     def exact_places(self) -> set[tuple[int, int]]:
         """The (hidden, nnz) where every network is the true one."""
@@ -58,6 +68,12 @@ class Series:
             if row["nnz"] is not None:
                 groups.setdefault((row["hidden"], row["nnz"]), []).append(row)
         return {place: Summary.of(rows, score) for place, rows in groups.items()}
+
+
+def exact_of(rows: Iterable[Row]) -> tuple[int, int] | None:
+    """Return how many of the networks of planted tasks are the true one; None if there is none."""
+    known = [row["exact"] for row in rows if row.get("exact") is not None]
+    return (sum(known), len(known)) if known else None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparsefit.experiments.store import Row
 from sparsefit.figures._style import EXACT, NOTHING, SETTINGS, letters_within, new_figure, wrapped
-from sparsefit.figures.panels import Panel
+from sparsefit.figures.panels import Panel, exact_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,15 +31,10 @@ class Line:
 
 def lines_of(panels: Sequence[Panel]) -> list[Line]:
     """Return a line for each method of each task."""
-    found = []
-    for panel in panels:
-        for series in panel.budgeted:
-            cells: dict[int, list[Row]] = {}
-            for row in series.rows:
-                if row["nnz"] is not None:
-                    cells.setdefault(row["nnz"], []).append(row)
-            found.append(Line(panel, series.label, cells))
-    return found
+    return [
+        Line(panel, series.label, series.by_budget)
+        for panel in panels for series in panel.budgeted
+    ]  # fmt: skip
 
 
 def summary(panels: Sequence[Panel], score: str) -> Figure | None:
@@ -70,8 +65,7 @@ def summary(panels: Sequence[Panel], score: str) -> Figure | None:
     axes.spines[:].set_visible(False)
     metrics = ", ".join(dict.fromkeys(panel.metric.label for panel in panels))
     title = f"Mean {metrics} over widths and seeds, ± spread"
-    if any(row.get("exact") is not None for line in lines for own in line.cells.values()
-           for row in own):  # fmt: skip
+    if exact_of(row for line in lines for own in line.cells.values() for row in own):
         title += "; how many networks are exact, green where all are"
     points = SETTINGS["axes.titlesize"]
     figure.suptitle(wrapped(title, figure.get_figwidth(), points), fontsize=points)
@@ -92,9 +86,9 @@ def _draw_cell(axes: Axes, x: int, y: int, line: Line, rows: Sequence[Row], scor
     from matplotlib.patches import Rectangle
 
     values = np.array([row[score] for row in rows if row.get(score) is not None])
-    exact = [row["exact"] for row in rows if row.get("exact") is not None]
+    exact = exact_of(rows)
     color: Any = NOTHING
-    if exact and all(exact):
+    if exact and exact[0] == exact[1]:
         color = EXACT
     elif len(values):
         color = _shade(line.panel, float(values.mean()))
@@ -106,7 +100,7 @@ def _draw_cell(axes: Axes, x: int, y: int, line: Line, rows: Sequence[Row], scor
     if len(values) > 1:
         text += f" ±{values.std():{line.panel.metric.digits}}"
     if exact:
-        text += f"\n{sum(exact)}/{len(exact)} exact"
+        text += "\n{}/{} exact".format(*exact)
     axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color="black")
 
 

@@ -14,7 +14,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.experiments.metrics import MetricInfo
 from sparsefit.experiments.store import Row, load_rows
-from sparsefit.figures.panels import Panel, Series, make_panels
+from sparsefit.figures.panels import Panel, Series, exact_of, make_panels
 from sparsefit.pages._commands import commands
 from sparsefit.pages._page import short, write_page
 
@@ -141,8 +141,8 @@ def _finding(panel: Panel) -> str:
     for nnz in budgets:
         scores = {}
         for series in panel.budgeted:
-            own = [row["value"] for row in series.rows
-                   if row["nnz"] == nnz and row["value"] is not None]  # fmt: skip
+            rows = series.by_budget.get(nnz, [])
+            own = [row["value"] for row in rows if row["value"] is not None]
             if own:
                 scores[series.label] = float(np.mean(own))
                 means.setdefault(series.label, []).append(scores[series.label])
@@ -156,11 +156,8 @@ def _finding(panel: Panel) -> str:
         at = "every budget" if n_wins == len(budgets) else f"{n_wins} of {len(budgets)} budgets"
         text += f" is best at {at},"
     text += f" {panel.metric.label} {np.mean(means[best]):{panel.metric.digits}} on average"
-    exact = [
-        (series.label, [row["exact"] for row in series.rows if row.get("exact") is not None])
-        for series in panel.budgeted
-    ]
-    counts = [f"{label} {sum(own)} of {len(own)}" for label, own in exact if own]
+    exact = {series.label: exact_of(series.rows) for series in panel.budgeted}
+    counts = [f"{label} {own[0]} of {own[1]}" for label, own in exact.items() if own]
     return text + (f"; exact: {', '.join(counts)}." if counts else ".")
 
 
