@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # Of so many it is printed how many rows are found.
 _FEW_CLASSES = 12
-# A formula of so many lines is still read.
-_MOST_LINES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +144,9 @@ def _print(fitted: Fitted) -> None:
     Console(highlight=False).print(table)
     for line in fitted.remarks:
         print(line)
-    text = str(fitted.model.formula())
-    if text.count("\n") < _MOST_LINES:
-        print(f"\n{textwrap.indent(text, '  ')}\n")
+    formula = fitted.model.formula()
+    if formula.is_short:
+        print(f"\n{textwrap.indent(str(formula), '  ')}\n")
     found = fitted.facts.get("recall", {})
     if 0 < len(found) <= _FEW_CLASSES:
         shown = [f"{label} {'-' if v is None else f'{v:.0%}'}" for label, v in found.items()]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -14,7 +11,7 @@ from sparsefit.core.setting import Setting
 from sparsefit.demo.parts import Part, Progress
 from sparsefit.experiments.metrics import psnr
 from sparsefit.experiments.support import support_overlap
-from sparsefit.figures._style import COLORS, SETTINGS, new_figure
+from sparsefit.figures._style import COLORS, SETTINGS, new_figure, svg
 from sparsefit.methods import find_method
 from sparsefit.tasks import find_task
 
@@ -76,10 +73,7 @@ def _picture(truth: Network, found: dict[str, Network]) -> bytes:
             ax.set(title=METHODS[name], xlabel="weight of the hidden network", aspect="equal")
             ax.set(xlim=(-span, span), ylim=(-span, span))
         axes[0].set_ylabel("weight that was found")
-        stream = io.BytesIO()
-        metadata: Any = {"Date": None}
-        figure.savefig(stream, format="svg", metadata=metadata)
-    return stream.getvalue()
+        return svg(figure)
 
 
 def _by_unit(network: Network) -> np.ndarray:

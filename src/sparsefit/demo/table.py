@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sparsefit.demo.parts import Part, Progress
-from sparsefit.figures._style import COLORS, SETTINGS, new_figure
+from sparsefit.figures._style import COLORS, SETTINGS, new_figure, svg
 
 # Columns of the data, in words.
 NAMES = {
@@ -118,7 +117,4 @@ def _picture(scores: list[tuple[str, float]], sizes: dict[str, int]) -> bytes:
         low = min(score for _, score in scores)
         ax.set_ylim(low - 0.03, max(score for _, score in scores) + 0.05)
         ax.set_xlim(right=max(sizes.values()) * 4)
-        stream = io.BytesIO()
-        metadata: Any = {"Date": None}
-        figure.savefig(stream, format="svg", metadata=metadata)
-    return stream.getvalue()
+        return svg(figure)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import io
 from typing import Any
 
 from sparsefit.demo.parts import Part, Progress
-from sparsefit.figures._style import COLORS, SETTINGS, new_figure
+from sparsefit.figures._style import COLORS, SETTINGS, new_figure, svg
 
 SPARSITY, WIDTH, EPOCHS, BATCH = 0.95, 1024, 12, 64
 
@@ -107,7 +106,4 @@ def _picture(sizes: tuple[int, ...], times: tuple[float, ...]) -> bytes:
             ax.bar_label(ax.containers[0], fmt="%.2f", padding=3)
             ax.invert_yaxis()
             ax.set(xlabel=name, xlim=(0, 1.18 * max(values)))
-        stream = io.BytesIO()
-        metadata: Any = {"Date": None}
-        figure.savefig(stream, format="svg", metadata=metadata)
-    return stream.getvalue()
+        return svg(figure)

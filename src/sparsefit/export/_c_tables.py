@@ -12,6 +12,18 @@ import numpy as np
 
 from sparsefit.core.errors import SparsefitError
 
+# Before the tables: what they are stored with.
+FLASH = """\
+/* Where avr-gcc keeps constants in flash, they are read from there. */
+#ifndef SPARSEFIT_FLASH
+#ifdef __FLASH
+#define SPARSEFIT_FLASH const __flash
+#else
+#define SPARSEFIT_FLASH const
+#endif
+#endif
+
+"""
 _BYTES = {
     "uint8_t": 1, "uint16_t": 2, "uint32_t": 4, "int8_t": 1, "int16_t": 2, "int32_t": 4, "float": 4,
 }  # fmt: skip

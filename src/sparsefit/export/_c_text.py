@@ -31,15 +31,6 @@ ABOUT = """\
 #include <stdint.h>
 #include <string.h>
 
-/* Where avr-gcc keeps constants in flash, they are read from there. */
-#ifndef SPARSEFIT_FLASH
-#ifdef __FLASH
-#define SPARSEFIT_FLASH const __flash
-#else
-#define SPARSEFIT_FLASH const
-#endif
-#endif
-
 """
 VALUES_FUNCTIONS = " * net_predict(row, out) gives NET_OUTPUTS values."
 CLASSES_FUNCTIONS = """\

@@ -23,7 +23,7 @@ from sparsefit.export._c_numbers import (
     integer_tables,
     place_tables,
 )
-from sparsefit.export._c_tables import Fill, Table, fill_template, identifier
+from sparsefit.export._c_tables import FLASH, Fill, Table, fill_template, identifier
 from sparsefit.predictor.lowering import Lowered, float32
 
 IS_SINGLE = True
@@ -129,4 +129,4 @@ def _head(fill: Fill, net: Lowered, n_bytes: int, value_type: str) -> str:
         RAM=sizes["STACK_BYTES"], SCORES="scores" if net.classes else "predict",
     )  # fmt: skip
     defined = "".join(fill(f"#define NET_{name} {size}\n") for name, size in sizes.items())
-    return about + defined + "".join(map(fill, trial_macros(net)))
+    return about + FLASH + defined + "".join(map(fill, trial_macros(net)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -97,3 +98,10 @@ def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:
             figure.savefig(temporary, format=name, dpi=150, metadata=_NO_DATE[name])
         paths.append(path)
     return paths
+
+
+def svg(figure: Figure) -> bytes:
+    """Return a figure as SVG, without the date."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata=_NO_DATE["svg"])
+    return stream.getvalue()

@@ -19,8 +19,6 @@ from sparsefit.pages._page import short, write_page
 from sparsefit.predictor.lowering import n_numbers
 from sparsefit.predictor.predictor import Predictor
 
-# A formula of so many lines is still read.
-_MOST_LINES = 12
 _LINKS = {
     "identity": "the outputs are the values",
     "log": "the exponential function of an output is the value",
@@ -144,10 +142,10 @@ def write_model_report(
 def _short_formula(model: Predictor) -> str | None:
     """Return the formula, if it is short enough to be read first."""
     try:
-        text = str(model.formula())
+        formula = model.formula()
     except SparsefitError:
         return None
-    return text if text.count("\n") < _MOST_LINES else None
+    return str(formula) if formula.is_short else None
 
 
 def _summary(model: Predictor) -> list[dict[str, Any]]:

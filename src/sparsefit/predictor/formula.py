@@ -68,11 +68,9 @@ class Formula:
     exponential: bool = False
 
     @property
-    def n_numbers(self) -> int:
-        """Numbers other than 1 and -1 that the text has."""
-        values = [v for one in (*self.hidden, *self.outputs) for _, v in one.terms]
-        constants = [one.constant for one in (*self.hidden, *self.outputs) if one.constant]
-        return sum(abs(value) != 1 for value in values) + len(constants)
+    def is_short(self) -> bool:
+        """Whether it has so few lines that people read it."""
+        return len(self._lines(_TEXT)) <= _MOST_SHOWN
 
     def __str__(self) -> str:
         """Return the formula, a line for each output, after those of units that several read."""
@@ -201,7 +199,9 @@ def _wrapped(line: str) -> list[str]:
     lines, rest = [], line
     while len(rest) > _WIDTH:
         places = [
-            match.start() for match in re.finditer(r" [+-] ", rest[:_WIDTH]) if match.start() > 4
+            match.start()
+            for match in re.finditer(r" [+-] ", rest[:_WIDTH])
+            if match.start() > _INDENT
         ]
         outside = [at for at in places if rest[:at].count("(") == rest[:at].count(")")]
         if not places:

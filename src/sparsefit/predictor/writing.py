@@ -73,17 +73,16 @@ class _Writer:
     def __init__(self, net: Lowered, resolution: np.ndarray | None):
         self._net, self._resolution = net, resolution
         is_number = np.array([entry.level is None for entry in net.inputs])
-        # Of each source in units of its column: where it usually is, how much it varies, and what
-        # the network divides it by.
+        # Of each source in units of its column: where it usually is, and how much it varies, by
+        # which the network divides it.
         self._centre = np.where(is_number, [entry.mean for entry in net.inputs], 0.0)
         self._spread = np.where(is_number, [entry.scale for entry in net.inputs], 1.0)
-        self._divisor = self._spread
 
     def sums(self, names: Sequence[str]) -> tuple[tuple[Sum, ...], tuple[Sum, ...]]:
         """Return the hidden units and the outputs."""
         net, start = self._net, 0
         hidden: list[Sum] = []
-        spread, centre, divisor = self._spread, self._centre, self._divisor
+        spread, centre, divisor = self._spread, self._centre, self._spread
         for number, (layer, gain) in enumerate(zip(net.hidden, self._gains(), strict=True), 1):
             units, factors, sizes = [], [], []
             for unit in range(layer.n_units):
@@ -119,7 +118,7 @@ class _Writer:
         scaled = [(at, value / factor) for at, value in terms]
         written = [(at, self._rounded(value, spread[at] * gain)) for at, value in scaled]
         moved = sum((v - w) * centre[at] for (at, v), (_, w) in zip(scaled, written, strict=True))
-        constant = self._rounded(bias / factor + moved, gain, least=0)
+        constant = self._rounded(bias / factor + moved, gain, may_vanish=True)
         written.sort(key=lambda term: (term[1] < 0, term[0]))
         return Sum(name, _nonzero(written), constant), factor
 
@@ -131,7 +130,7 @@ class _Writer:
         gain = 1 / resolution if resolution else np.inf
         terms = _column(net.output.weight, k, divisor)
         constant = float(net.output.bias[k])
-        direct = terms if not net.hidden else _column(net.skip, k, self._divisor)
+        direct = terms if not net.hidden else _column(net.skip, k, self._spread)
         constant -= sum(value * self._centre[at] for at, value in direct)
         written = [(at, self._rounded(v, self._spread[at] * gain)) for at, v in direct]
         constant += sum(
@@ -142,31 +141,27 @@ class _Writer:
             units = [(at, self._rounded(v, spread[at] * gain)) for at, v in terms]
             units.sort(key=lambda term: -abs(term[1]) * spread[term[0]])
             written = [(start + at, value) for at, value in units] + written
-        return Sum(name, _nonzero(written), self._rounded(constant, gain, least=0))
+        return Sum(name, _nonzero(written), self._rounded(constant, gain, may_vanish=True))
 
     def _gains(self) -> list[np.ndarray]:
         """Return, of the units of each hidden layer, how many times what matters 1 more changes."""
-        net = self._net
-        known = self._resolution is not None and bool(self._resolution.all())
-        after = 1 / self._resolution if known and self._resolution is not None else (
-            np.full(net.output.n_units, np.inf)
-        )  # fmt: skip
-        gains = []
-        for layer in [*net.hidden[1:], net.output][::-1]:
-            if not net.hidden:
-                break
-            after = np.array(abs(layer.weight) @ np.where(np.isinf(after), 0, after))
-            gains.append(after if known else np.full(len(after), np.inf))
+        layers = [*self._net.hidden[1:], self._net.output][::-1] if self._net.hidden else []
+        if self._resolution is None or not self._resolution.all():
+            return [np.full(layer.n_units, np.inf) for layer in self._net.hidden]
+        gains, after = [], 1 / self._resolution
+        for layer in layers:
+            after = np.array(abs(layer.weight) @ after)
+            gains.append(after)
         return gains[::-1]
 
-    def _rounded(self, value: float, gain: float, least: int = 1) -> float:
+    def _rounded(self, value: float, gain: float, *, may_vanish: bool = False) -> float:
         """Round to as few digits as change the outputs by no more than matters."""
         value = float(value)
         if self._resolution is None or not value:
             return value
         if not np.isfinite(gain):
             return float(f"{value:.{_USUAL_DIGITS}g}")
-        if abs(value) * gain <= (1 if least == 0 else _NOTHING):
+        if abs(value) * gain <= (1 if may_vanish else _NOTHING):
             return 0.0
         for digits in range(1, _MOST_DIGITS):
             found = float(f"{value:.{digits}g}")

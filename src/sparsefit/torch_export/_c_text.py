@@ -19,15 +19,6 @@ ABOUT = """\
 #include <stdint.h>
 #include <string.h>
 
-/* Where avr-gcc keeps constants in flash, they are read from there. */
-#ifndef SPARSEFIT_FLASH
-#ifdef __FLASH
-#define SPARSEFIT_FLASH const __flash
-#else
-#define SPARSEFIT_FLASH const
-#endif
-#endif
-
 """
 LINEAR = """
 /* Each of the rows of x times the weights of some units, and their biases. */

@@ -12,7 +12,7 @@ import numpy as np
 
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
-from sparsefit.export._c_tables import Table, fill_template, identifier, small_table
+from sparsefit.export._c_tables import FLASH, Table, fill_template, identifier, small_table
 from sparsefit.predictor.lowering import float32
 from sparsefit.torch_export import _c_text as templates
 from sparsefit.torch_export.steps import (
@@ -67,6 +67,7 @@ def build(steps: Sequence[Step], name: str) -> bytes:
     }
     pieces = [
         about,
+        FLASH,
         *(fill(f"#define NET_{key} {size}\n") for key, size in sizes.items()),
         *(fill(table.text) for table in tables),
         *(fill(function) for function in program.functions.values()),

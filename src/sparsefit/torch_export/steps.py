@@ -257,7 +257,7 @@ def _scale(norm: Any, shapes: dict[str, Any]) -> Scale:
 def _pool(node: fx.Node, pool: Any, shapes: dict[str, Any]) -> Pool:
     name = type(pool).__name__
     sizes, made = shapes["before"][1:], shapes["after"][1:]
-    is_known = name.startswith(("MaxPool", "AvgPool", "Adaptive")) and not name.startswith("Lp")
+    is_known = name.startswith(("MaxPool", "AvgPool", "Adaptive"))
     if not is_known or getattr(pool, "divisor_override", None):
         raise _refused(node, f"there is no export of such a {name}")
     if name.startswith("Adaptive"):
