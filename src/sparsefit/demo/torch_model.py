@@ -5,70 +5,44 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional
+
+import sparsefit
+from sparsefit.core.device import limited_threads
 from sparsefit.demo.parts import Part, Progress
 from sparsefit.figures._style import COLORS, SETTINGS, new_figure, svg
+from sparsefit.nn import Cubic
 
-SPARSITY, WIDTH, EPOCHS, BATCH = 0.95, 1024, 12, 64
+SPARSITY, WIDTH, EPOCHS, BATCH, N_TRAIN = 0.95, 1024, 12, 64, 1347
 
 
 def compress_digits(progress: Progress) -> Part:
     """Train a dense network, mask a copy of it while it is trained on, and compress that."""
-    import torch
-    from sklearn.datasets import load_digits
-    from torch import nn
-    from torch.nn import functional
-
-    import sparsefit
-    from sparsefit.nn import Cubic
-
-    data: Any = load_digits()
-    X = torch.tensor(data.data).float() / 16
-    y = torch.tensor(data.target)
-    order = torch.randperm(len(X), generator=torch.Generator().manual_seed(0))
-    X, y, n_train = X[order], y[order], 1347
-
-    def train(model: nn.Module, begin: float) -> None:
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        for epoch in range(EPOCHS):
-            progress(begin + 0.45 * epoch / EPOCHS)
-            for rows in torch.randperm(n_train).split(BATCH):
-                optimizer.zero_grad()
-                functional.cross_entropy(model(X[rows]), y[rows]).backward()
-                optimizer.step()
-
-    def accuracy(model: nn.Module) -> float:
-        with torch.no_grad():
-            return float((model.eval()(X[n_train:]).argmax(1) == y[n_train:]).float().mean())
-
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    try:
-        dense = nn.Sequential(
-            nn.Linear(64, WIDTH),
-            nn.ReLU(),
-            nn.Linear(WIDTH, WIDTH),
-            nn.ReLU(),
-            nn.Linear(WIDTH, 10),
-        )
-        train(dense, 0.0)
-        n_steps = EPOCHS * -(-n_train // BATCH)
+    digits = _Digits()
+    with limited_threads(1), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = nn.Linear(64, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 10)
+        dense = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+        digits.train(dense, lambda share: progress(0.45 * share))
+        n_steps = EPOCHS * -(-N_TRAIN // BATCH)
         pruned = sparsefit.sparsify(
             copy.deepcopy(dense), sparsity=SPARSITY, schedule=Cubic(end=2 * n_steps // 3)
         )
-        train(pruned, 0.45)
+        digits.train(pruned, lambda share: progress(0.45 + 0.45 * share))
         progress(0.9)
-        small = sparsefit.compress(sparsefit.finalize(pruned), X[:256])
-        found: Any = small.compression
-        scores = [accuracy(dense), accuracy(small)]
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_rng_state(state)
-    kept = sum(int((p != 0).sum()) for p in pruned.parameters() if p.ndim > 1)
+        small = sparsefit.compress(sparsefit.finalize(pruned), digits.X[:256])
+        scores = [digits.accuracy(dense), digits.accuracy(small)]
+    found: Any = small.compression
+    weights = [
+        sum(int((p != 0).sum()) for p in model.parameters() if p.ndim > 1)
+        for model in (dense, pruned)
+    ]
     rows = [["model", "accuracy", "weights", "file", "256 rows"]]
-    whole = sum(p.numel() for p in dense.parameters() if p.ndim > 1)
     for name, score, n, size, ms in zip(
-        ("dense", f"{SPARSITY:.0%} sparse"), scores, (whole, kept), found.bytes,
+        ("dense", f"{SPARSITY:.0%} sparse"), scores, weights, found.bytes,
         found.milliseconds, strict=True,
     ):  # fmt: skip
         rows.append([name, f"{score:.3f}", f"{n:,}", f"{size / 1e6:.2f} MB", f"{ms:.2f} ms"])
@@ -84,6 +58,32 @@ def compress_digits(progress: Progress) -> Part:
         _picture(found.bytes, found.milliseconds),
         "Dense and compressed, measured on this machine.",
     )  # fmt: skip
+
+
+class _Digits:
+    """The digits of scikit-learn, in a fixed order, of which the last are held out."""
+
+    def __init__(self) -> None:
+        data: Any = load_digits()
+        order = torch.randperm(len(data.data), generator=torch.Generator().manual_seed(0))
+        self.X = torch.tensor(data.data).float()[order] / 16
+        self.y = torch.tensor(data.target)[order]
+
+    def train(self, model: nn.Module, progress: Progress) -> None:
+        """Train on the rows that are not held out."""
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        for epoch in range(EPOCHS):
+            progress(epoch / EPOCHS)
+            for rows in torch.randperm(N_TRAIN).split(BATCH):
+                optimizer.zero_grad()
+                functional.cross_entropy(model(self.X[rows]), self.y[rows]).backward()
+                optimizer.step()
+
+    def accuracy(self, model: nn.Module) -> float:
+        """Return that on held-out rows."""
+        with torch.no_grad():
+            found = model.eval()(self.X[N_TRAIN:]).argmax(1)
+        return float((found == self.y[N_TRAIN:]).float().mean())
 
 
 _CODE = """\
