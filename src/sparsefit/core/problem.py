@@ -134,6 +134,11 @@ class Problem:
         """Outputs k of the network."""
         return self.n_classes if self.loss == "softmax" else int(self.y.shape[1])
 
+    @property
+    def targets(self) -> np.ndarray:
+        """What outputs are to come to, (n, n_outputs): y, or for classes 1 at that of the row."""
+        return np.eye(self.n_classes)[self.y] if self.loss == "softmax" else self.y
+
     def input_scale(self, rms: float) -> float:
         """Return the factor that brings the root mean square of X nearest to `rms`.
 

@@ -35,9 +35,9 @@ def resolution(network: Network, problem: Problem, total: float) -> np.ndarray:
     >>> resolution(network, Problem(X, np.array([[1.0], [-1.0], [1.0], [-1.0]])), 4).tolist()
     [0.5]
     """
-    datafit, k = DATAFITS[problem.loss](), problem.n_outputs
-    y = np.eye(k)[problem.y] if problem.loss == "softmax" else problem.y.reshape(-1, k)
-    z, y = torch.as_tensor(network.predict(problem.X)).double(), torch.as_tensor(y).double()
+    datafit = DATAFITS[problem.loss]()
+    z = torch.as_tensor(network.predict(problem.X)).double()
+    y = torch.as_tensor(problem.targets).double()
     weight = problem.relative_weight
     row = torch.ones(len(z), 1) if weight is None else torch.as_tensor(weight).reshape(-1, 1)
     slopes = (row * datafit.gradient(z, y).square()).mean(dim=0).sqrt()

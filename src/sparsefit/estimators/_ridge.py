@@ -144,7 +144,6 @@ def _taken_first(problem: Problem) -> np.ndarray:
 
     Outputs share them; classes are fitted as zeros and ones.
     """
-    y = np.eye(problem.n_classes)[problem.y] if problem.loss == "softmax" else problem.y
-    _, taken = lasso_supports(problem.X, y)
+    _, taken = lasso_supports(problem.X, problem.targets)
     sizes = taken.sum(axis=0)
     return np.flatnonzero(taken[:, np.flatnonzero(sizes <= SHRINKING.most_inputs)[-1]])

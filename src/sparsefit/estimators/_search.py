@@ -200,8 +200,7 @@ class Search:
         network = self._empty().network
         if rows.loss not in ("logistic", "softmax") or not self.setting.bias:
             return network
-        k, weight = rows.n_outputs, rows.relative_weight
-        hits = np.eye(k)[rows.y] if rows.loss == "softmax" else rows.y
+        hits, weight = rows.targets, rows.relative_weight
         share = np.average(hits, axis=0, weights=weight).clip(1 / len(hits), 1 - 1 / len(hits))
         odds = np.log(share / (share[0] if rows.loss == "softmax" else 1 - share))
         *hidden, last = network.layers

@@ -222,7 +222,7 @@ class Comparison:
         X = torch.empty(problem.n_features + self.setting.bias, n)
         X[: problem.n_features] = torch.from_numpy(problem.X.T)
         X[problem.n_features :] = 1
-        y = np.eye(problem.n_classes)[problem.y] if problem.loss == "softmax" else problem.y
+        y = problem.targets
         row_weights = torch.ones(len(folds) + 1, n)
         for part, (_, held) in zip(row_weights[1:], folds, strict=True):
             part[held] = 0
