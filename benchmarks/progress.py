@@ -21,6 +21,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, mak
 
 from sparsefit import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.demo import run_demo
+from sparsefit.experiments.engines import EngineOptions
 from sparsefit.experiments.recipe import find_recipe
 from sparsefit.experiments.run import run_cells
 from sparsefit.experiments.store import Store
@@ -42,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.recipes:
         cells = find_recipe(name).cells("tiny")[: options.at_most]
         with tempfile.TemporaryDirectory() as folder:
-            run = partial(run_cells, cells, Store(Path(folder)), workers=options.workers)
+            run = partial(
+                run_cells, cells, Store(Path(folder)), engine=EngineOptions(workers=options.workers)
+            )
             measure(name, partial(_with_progress, run))
     if options.tables or not options.recipes:
         with tempfile.TemporaryDirectory() as folder:

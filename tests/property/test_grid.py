@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefit.experiments import grid
-from sparsefit.experiments.run import group
+from sparsefit.experiments.jobs import group
 from tests.toys import Full, Ones, Ramp, Together
 
 axis = st.lists(st.integers(1, 30), min_size=1, max_size=3)

@@ -14,7 +14,8 @@ from sparsefit.core.errors import DataError, OptionError
 from sparsefit.core.network import Network
 from sparsefit.core.setting import Setting
 from sparsefit.experiments import Store, grid, load_rows
-from sparsefit.experiments import run as run_module
+from sparsefit.experiments.engines import EngineOptions
+from sparsefit.experiments.engines import processes as engines_module
 from sparsefit.experiments.run import run_cells
 from sparsefit.methods.dense import DenseTraining
 from sparsefit.methods.imp import IterativeMagnitudePruning
@@ -111,7 +112,7 @@ def test_workers_give_the_same_rows(store, tmp_path):
     reported = []
     apart = sweep(
         Store(tmp_path / "apart"), Ones(), Together(), Full(), seeds=[0, 1],
-        workers=2, on_row=reported.append,
+        engine=EngineOptions(workers=2), on_row=reported.append,
     )  # fmt: skip
     assert results(apart) == results(here)
     assert len(reported) == len(apart) == 14
@@ -124,13 +125,12 @@ def test_workers_give_the_same_rows(store, tmp_path):
 def test_no_more_workers_start_than_there_is_work_for(store, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
     started = []
-    apart = run_module._run_apart
+    processes = engines_module.Processes
     monkeypatch.setattr(
-        run_module, "_run_apart",
-        lambda jobs, store, n, tracker: started.append(n) or apart(jobs, store, n, tracker),
-    )  # fmt: skip
+        engines_module, "Processes", lambda n, threads: started.append(n) or processes(n, threads)
+    )
     for nnz in ([1], [1], [2, 3]):
-        sweep(store, Ones(), nnz=nnz, workers=100)
+        sweep(store, Ones(), nnz=nnz, engine=EngineOptions(workers=100))
     assert started == [2]
     assert signal.getsignal(signal.SIGINT) is handler
 
@@ -212,7 +212,10 @@ def test_a_method_without_a_budget_reports_what_it_used(store):
 def test_progress_ends_at_the_whole_and_never_goes_back(store, workers):
     seen = []
     sweep(
-        store, Ones(), workers=workers, on_progress=lambda share, text: seen.append((share, text))
+        store,
+        Ones(),
+        engine=EngineOptions(workers=workers),
+        on_progress=lambda share, text: seen.append((share, text)),
     )
     shares = [share for share, _ in seen]
     assert seen[-1] == (1.0, "3 of 3 cells")

@@ -20,6 +20,7 @@ from sparsefit.core.progress import show_progress
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
 if TYPE_CHECKING:
+    from sparsefit.experiments.engines import EngineOptions
     from sparsefit.experiments.spec import Cell
 
 MOST_REASONS = 3
@@ -27,7 +28,7 @@ _ROWS_FILE = "rows.csv"
 
 
 def run_sweep(
-    cells: Sequence[Cell], *, out: Path | None, workers: int, format: SweepFormat | None
+    cells: Sequence[Cell], *, out: Path | None, engine: EngineOptions, format: SweepFormat | None
 ) -> list[Row]:
     """Run the cells that are missing in `out`, and print the rows of all.
 
@@ -36,8 +37,7 @@ def run_sweep(
     cells : sequence of Cell
     out : Path or None
         The results folder; None keeps nothing.
-    workers : int
-        Processes.
+    engine : EngineOptions
     format : {"table", "json", "csv"} or None
         Lines of JSON and CSV are printed as cells end, the table at the end; None is a table on
         a terminal and JSON elsewhere.
@@ -59,7 +59,7 @@ def run_sweep(
         rows = run_cells(
             cells,
             folder,
-            workers=workers,
+            engine=engine,
             on_row=_RowPrinter(format).print,
             on_progress=report,
             on_note=note,
@@ -79,11 +79,12 @@ def plan(cells: Sequence[Cell], out: Path | None, workers: int) -> str:
     """Return how many cells are to be run, and about how long they take, in a sentence."""
     from sparsefit.core.progress import in_words
     from sparsefit.experiments.effort import Efforts
-    from sparsefit.experiments.run import find_rows, group
+    from sparsefit.experiments.jobs import group
+    from sparsefit.experiments.run import stored_rows
 
     missing = list(cells)
     if out is not None and out.is_dir():
-        missing = find_rows(cells, Store(out), note)[1]
+        missing = stored_rows(cells, Store(out), note)[1]
     n_found = len(cells) - len(missing)
     found = f", {n_found} of them there already" if n_found else ""
     text = f"{len(cells)} cell{_s(len(cells))}{found}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparsefit.cli._flags import KEPT, Commands, OptionFlags, SweepFormat
@@ -12,6 +12,7 @@ from sparsefit.cli._say import ending, note
 from sparsefit.cli.run import ResultOptions
 from sparsefit.core.options import FOLDER, Options, like, option
 from sparsefit.core.setting import Setting
+from sparsefit.experiments.engines import EngineOptions
 from sparsefit.experiments.recipe import Scale, find_recipe, list_recipes
 from sparsefit.figures.options import FigureOptions
 
@@ -25,7 +26,7 @@ class ReproduceOptions(Options):
     scale: Scale = option("tiny", "tiny: two minutes; small: twenty; paper: the grid of the paper")
     out: Path | None = option(None, "results folder (default runs/RECIPE-SCALE)", check=FOLDER)
     workers: int | None = like(
-        ResultOptions, "workers", default=None,
+        EngineOptions, "workers", default=None,
         help="cells computed at a time (default: as many as cores)",
     )  # fmt: skip
     seeds: tuple[int, ...] = like(
@@ -45,7 +46,7 @@ class ReproduceOptions(Options):
     )
 
 
-_FLAGS = OptionFlags([ReproduceOptions])
+_FLAGS = OptionFlags([ReproduceOptions, EngineOptions])
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -87,11 +88,13 @@ def reproduce(arguments: argparse.Namespace) -> int:
         note(f"no cell of {recipe.name} is in part {options.shard}")
         return 0
     out = options.out or Path("runs") / f"{recipe.name}-{options.scale}"
-    workers = options.workers or _n_cores()
+    engine = _FLAGS.make(EngineOptions, arguments)
+    if options.workers is None:
+        engine = replace(engine, workers=_n_cores())
     if options.dry_run:
-        print(plan(cells, out, workers))
+        print(plan(cells, out, engine.workers))
         return 0
-    rows = run_sweep(cells, out=out, workers=workers, format=options.format)
+    rows = run_sweep(cells, out=out, engine=engine, format=options.format)
     shown = FigureOptions(score=recipe.score, threshold=recipe.threshold, data_dir=options.data_dir)
     paths = draw_all(out, options=shown, on_note=lambda text: note(f"note: {text}"))
     page = write_sweep_report(out, on_note=lambda text: note(f"note: {text}"))

@@ -11,15 +11,14 @@ from pathlib import Path
 from sparsefit.cli._flags import KEPT, Commands, FolderOptions, OptionFlags, Parser, SweepFormat
 from sparsefit.cli._say import note
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.options import Condition, Options, at_least, between, like, option
+from sparsefit.core.options import Condition, Options, at_least, like, option
 from sparsefit.core.setting import Setting
+from sparsefit.experiments.engines import EngineOptions
 from sparsefit.methods import Method, find_method
 from sparsefit.methods._base import METHODS
 from sparsefit.tasks import Task, find_task
 from sparsefit.tasks._base import TASKS
 
-# Processes that an ordinary machine survives.
-MOST_WORKERS = 1024
 EXAMPLE = "Example: sparsefit run --task planted --method aiht --hidden 10 50 --nnz 20 --seeds 0 1"
 _FILE = "or a file that ends in .py"
 
@@ -68,10 +67,6 @@ class ResultOptions(FolderOptions):
         check=Condition(_is_below, "of a folder below that of --out"),
     )  # fmt: skip
     save_results: bool = option(True, "keep the results")
-    workers: int = option(
-        1, "cells computed at a time, each with --threads threads",
-        check=between(1, MOST_WORKERS),
-    )  # fmt: skip
     shard: str | None = option(
         None, "run only the I-th of N parts of the grid, from 0 on, by run id: for machines that "
         "share a folder, or an array of jobs",
@@ -96,7 +91,7 @@ class GpuOptions(Options):
     gpu: int | None = option(None, "number N of a GPU: same as --device cuda:N", check=at_least(0))
 
 
-_FLAGS = OptionFlags([GridOptions, ResultOptions])
+_FLAGS = OptionFlags([GridOptions, ResultOptions, EngineOptions])
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -108,7 +103,8 @@ def add_parser(subparsers: Commands) -> None:
         "results folder already is not computed again.",
         epilog=EXAMPLE,
     )
-    groups = _FLAGS.add_to(parser, {"grid": GridOptions, "results": ResultOptions})
+    titles = {"grid": GridOptions, "results": ResultOptions, "where it runs": EngineOptions}
+    groups = _FLAGS.add_to(parser, titles)
     tasks, methods = ", ".join(TASKS.names()), ", ".join(METHODS.names())
     groups[
         "grid"
@@ -149,6 +145,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
 
     chosen = _FLAGS.make(GridOptions, arguments)
     results = _FLAGS.make(ResultOptions, arguments)
+    engine = _FLAGS.make(EngineOptions, arguments)
     if not chosen.task:
         raise SparsefitError(f"--task is missing: one or more of {', '.join(TASKS.names())}")
     tasks = [find_task(name) for name in chosen.task]
@@ -171,9 +168,9 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
         note(f"no cell of the grid is in part {results.shard}")
         return 0
     if results.dry_run:
-        print(plan(cells, results.folder, results.workers))
+        print(plan(cells, results.folder, engine.workers))
         return 0
-    rows = run_sweep(cells, out=results.folder, workers=results.workers, format=results.format)
+    rows = run_sweep(cells, out=results.folder, engine=engine, format=results.format)
     return exit_code(rows)
 
 

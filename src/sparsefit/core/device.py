@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from sparsefit.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 # What a device may be, as it follows "must be".
 DEVICES = "cpu, cuda, cuda:N or mps"
@@ -39,12 +45,22 @@ def check_device(device: str) -> None:
 def limited_threads(threads: int) -> Iterator[None]:
     """Compute with that many threads, in torch, BLAS and OpenMP, and put it back after."""
     import torch
-    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
-    with threadpool_limits(threads):
+    with _controller(len(sys.modules)).limit(limits=threads):
         torch.set_num_threads(threads)
         try:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:
+    """Return what limits the libraries that are loaded, which come with modules.
+
+    To look for them takes 2 ms, as long as all else around a small cell.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

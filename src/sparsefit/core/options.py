@@ -246,6 +246,16 @@ def option_infos(cls: type) -> tuple[OptionInfo, ...]:
     >>> [info.name for info in option_infos(Setting)][:3]
     ['hidden', 'layers', 'bias']
     """
+    # Every cell of a sweep asks several times, and type hints take a millisecond to resolve.
+    if cls not in _INFOS:
+        _INFOS[cls] = _read_infos(cls)
+    return _INFOS[cls]
+
+
+_INFOS: dict[type, tuple[OptionInfo, ...]] = {}
+
+
+def _read_infos(cls: type) -> tuple[OptionInfo, ...]:
     hints = typing.get_type_hints(cls)
     return tuple(
         OptionInfo(

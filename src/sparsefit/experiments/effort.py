@@ -72,6 +72,10 @@ class Efforts:
         """Return the seconds, by the table, of cells that are fitted one from the other."""
         return math.exp(min(max(map(self._expected, job)), 50.0))
 
+    def knows(self, kind: Kind) -> bool:
+        """Whether a cell of a kind has been seen."""
+        return kind in self._own
+
     def factor(self, kind: Kind) -> float:
         """Return how many times longer than the table says cells of a kind take."""
         (own, n_own), (total, n) = self._own.get(kind, (0.0, 0)), self._all

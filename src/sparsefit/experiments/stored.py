@@ -12,8 +12,8 @@ from sparsefit.core.network import Network
 from sparsefit.core.options import Options, option_infos
 from sparsefit.core.problem import AnyProblem, SensingProblem
 from sparsefit.core.setting import Setting
+from sparsefit.experiments.jobs import load_problem
 from sparsefit.experiments.metrics import network_scores, sensing_scores
-from sparsefit.experiments.run import load_problem
 from sparsefit.experiments.spec import Cell, all_options
 from sparsefit.experiments.store import WITHOUT_NETWORK, Row, read_row
 from sparsefit.methods import find_method

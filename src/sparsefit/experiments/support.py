@@ -199,9 +199,16 @@ def _skip(network: Network) -> sparse.csc_array:
 
 
 def _with_bias(weight: sparse.csc_array | np.ndarray, bias: np.ndarray | None) -> sparse.csc_array:
-    first = np.zeros(weight.shape[1]) if bias is None else bias
-    stacked = sparse.vstack([sparse.csr_array(first[None, :]), weight], format="csc")
-    return sparse.csc_array(stacked, dtype=np.float64)
+    weight = sparse.csc_array(weight, dtype=np.float64)
+    if bias is not None:
+        return _below(sparse.csc_array(bias[None, :], dtype=np.float64), weight)
+    # A row of zeros only moves the others: `vstack` would take most of the time of a small network.
+    shape = (1 + weight.shape[0], weight.shape[1])
+    return sparse.csc_array((weight.data, weight.indices + 1, weight.indptr), shape=shape)
+
+
+def _below(first: sparse.csc_array, rest: sparse.csc_array) -> sparse.csc_array:
+    return sparse.csc_array(sparse.vstack([first, rest], format="csc"))
 
 
 def _merge(
@@ -229,7 +236,8 @@ def _merge(
     kept, position = np.unique(leader[members], return_inverse=True)
     shape = (len(kept), weight.shape[1])
     combine = sparse.csr_array((norms[members], (position, members)), shape=shape)
-    merged = sparse.csc_array(sparse.vstack([after[[0], :], combine @ after[1:]], format="csc"))
+    rest, first = sparse.csc_array(combine @ after[1:]), after[[0], :]
+    merged = _below(first, rest) if first.nnz else _with_bias(rest, None)
     merged.eliminate_zeros()
     return sparse.csc_array(weight[:, kept] / norms[kept]), merged, kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import threading
 import time
@@ -34,16 +35,19 @@ class Tracker:
     jobs : sequence of sequences of Cell
     n_found : int
         Cells whose rows were there before.
-    workers : int
     on_progress : callable
         Gets the share of the time that has passed, and a text.
+
+    Attributes
+    ----------
+    workers : int
+        How many jobs run at a time.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], n_found: int, workers: int,
-        on_progress: Callable[[float, str], None],
-    ):  # fmt: skip
-        self._workers, self._tell = max(1, workers), on_progress
+        self, jobs: Sequence[Job], n_found: int, on_progress: Callable[[float, str], None]
+    ):
+        self.workers, self._tell = 1, on_progress
         self._efforts, self._lock = Efforts(), threading.Lock()
         self._kinds = [kind_of(job[0]) for job in jobs]
         self._by_table = [self._efforts.by_table(job) for job in jobs]
@@ -76,6 +80,13 @@ class Tracker:
         """Return what a job says how far it is with."""
         return Signal(self._folder / str(number))
 
+    def expected(self, number: int) -> float:
+        """Return the seconds of a job, about; infinity if none of its kind has ended."""
+        with self._lock:
+            if not self._efforts.knows(self._kinds[number]):
+                return math.inf
+            return self._efforts.factor(self._kinds[number]) * self._by_table[number]
+
     def count(self, number: int, cell: Cell, seconds: float | None) -> None:
         """Take note of a cell that has ended; of one without a result the time says nothing."""
         with self._lock:
@@ -103,7 +114,7 @@ class Tracker:
                 # What a job says counts for more the further it is.
                 left += share * by_share + (1 - share) * by_time - expected
             n_left = len(self._waiting) - len(self._ended)
-        return max(left, 0.0) / min(self._workers, max(1, n_left))
+        return max(left, 0.0) / min(self.workers, max(1, n_left))
 
     def _watch(self, done: threading.Event) -> None:
         while not done.is_set():
