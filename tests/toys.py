@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -84,6 +85,11 @@ class Ones(Method):
             extra = 0
             if str(nnz) == os.environ.get("TOYS_KILL_AT"):
                 os.kill(os.getpid(), signal.SIGKILL)
+            if str(nnz) == os.environ.get("TOYS_FILL_AT"):
+                np.ones(2**28)
+            if "TOYS_COUNT" in os.environ:
+                with Path(os.environ["TOYS_COUNT"]).open("a") as file:
+                    file.write(f"{self.name} {nnz} {setting.seed}\n")
             if nnz == self.at:
                 extra = self._make_trouble()
             if self.trouble == "hide" and nnz == self.at:

@@ -20,11 +20,12 @@ from sparsefit import load_rows
 from sparsefit.cli import main
 from sparsefit.cli._table import print_table
 from sparsefit.core import progress
-from sparsefit.experiments import run as run_module
+from sparsefit.experiments import jobs
 from sparsefit.experiments.store import FIELDS
 from tests import toys
 
 ROOT = Path(toys.__file__).parents[1]
+MEASURED = ("seconds", "peak_mb")
 RUN = ["run", "--task", "ramp", "--method", "ones", "--hidden", "3"]
 
 
@@ -376,7 +377,7 @@ def test_at_most_three_reasons_are_told_and_one_cell_is_not_cells(command, monke
     _, _, err = command(*RUN, "--nnz", 1)
     assert err[-1] == "1 cell: 1 failed; results in runs"
     monkeypatch.setattr(toys.Ones, "path", lambda self, problem, budgets, setting: [][budgets])
-    monkeypatch.setattr(run_module, "_explain", lambda error: f"trouble {next(count)}")
+    monkeypatch.setattr(jobs, "_explain", lambda error: f"trouble {next(count)}")
     count = iter(range(9))
     _, _, err = command(*RUN, "--nnz", 1, 2, 3, 4, 4)
     assert [line.partition(" (")[0] for line in err] == [
@@ -504,7 +505,7 @@ def test_a_killed_worker_costs_its_cell_and_the_others_go_on(tmp_path):
     rows = {row["nnz"]: row for row in map(json.loads, out.splitlines())}
     assert sorted(rows) == list(range(1, 13))
     assert {nnz for nnz, row in rows.items() if row["status"] == "failed"} == {3}
-    assert rows[3]["note"] == "the process was killed, perhaps for lack of memory"
+    assert rows[3]["note"] == "the process was killed, perhaps for lack of memory or time"
     assert "1 without a result: the process was killed" in err
     out, _ = start(*words).communicate(timeout=120)
     assert {json.loads(line)["status"] for line in out.splitlines()} == {"finished"}
@@ -565,16 +566,87 @@ def test_shards_are_parts_of_one_grid(command, tmp_path):
         assert (code, "--shard must be" in sentence) == (2, True)
 
 
-def test_two_processes_on_one_folder(tmp_path):
+def test_two_processes_on_one_folder_share_the_work(tmp_path):
     words = [*RUN, "--method", "ones", "together", "--nnz", *map(str, range(1, 13))]
-    processes = [start(*words) for _ in range(2)]
+    counts = tmp_path / "counts"
+    processes = [start(*words, TOYS_COUNT=str(counts)) for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     for out, err in outputs:
         assert len(out.splitlines()) == 24
         assert "damaged" not in err
     assert len(load_rows(tmp_path / "runs")) == 24
+    assert len(counts.read_text().splitlines()) == 24
     assert not list((tmp_path / "runs").rglob("*.tmp"))
+    assert not list((tmp_path / "runs" / "claims").iterdir())
+
+
+@pytest.mark.parametrize("engine", ["dask", "slurm"])
+def test_engines_give_the_rows_of_one_process(engine, tmp_path):
+    words = [*RUN, "--method", "ones", "together", "--nnz", "1", "2", "3", "4", "--seeds", "0", "1"]
+    counts = tmp_path / "counts"
+    outputs = {}
+    for name, more in {
+        "here": [],
+        "apart": ["--engine", engine, "--address", "local", "--workers", "2"],
+    }.items():
+        counts.unlink(missing_ok=True)
+        process = start(*words, *more, "--out", name, TOYS_COUNT=str(counts))
+        _, outputs[name] = process.communicate(timeout=120)
+        assert process.returncode == 0, outputs[name]
+        assert len(counts.read_text().splitlines()) == 16
+    here, apart = (
+        [row | dict.fromkeys(MEASURED) for row in load_rows(tmp_path / name)] for name in outputs
+    )
+    assert apart == here
+    for path in (tmp_path / "here" / "networks").iterdir():
+        assert (tmp_path / "apart" / "networks" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_worker_of_dask_that_is_killed_costs_its_cell(tmp_path):
+    words = [*RUN, "--nnz", "1", "2", "3", "4", "5", "--engine", "dask", "--address", "local"]
+    out, err = start(*words, "--workers", "2", TOYS_KILL_AT="3").communicate(timeout=120)
+    rows = {row["nnz"]: row["status"] for row in map(json.loads, out.splitlines())}
+    assert rows == {1: "finished", 2: "finished", 3: "failed", 4: "finished", 5: "finished"}
+    assert err.splitlines()[0].startswith("1 without a result: the process was killed")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--engine", "dask"], "--address must be tcp://HOST:PORT, or local, with --engine dask"),
+        (["--engine", "dask", "--address", "nowhere"], "that answers within 10 s"),
+        (["--engine", "slurm"], "where there is no sbatch"),
+        (["--engine", "slurm", "--address", "tcp://a:1"], "--address must be local, or left out"),
+        (["--address", "local"], "left out without --engine dask or slurm"),
+        (["--engine", "spark"], "--engine must be"),
+        (
+            ["--max-memory", "lots"],
+            "--max-memory must be text that is a size, such as 500MB or 2GB, got 'lots'",
+        ),
+        (["--max-jobs", "0"], "--max-jobs must be"),
+    ],
+)
+def test_engines_that_are_not_there(command, words, sentence):
+    code, out, [line] = command(*RUN, "--nnz", 1, 2, *words)
+    assert (code, out) == (2, "")
+    assert sentence in line
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="memory is limited on Linux")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_cell_that_needs_more_memory_than_it_may_is_a_row(workers, tmp_path):
+    words = [*RUN, "--nnz", "1", "2", "3", "4", "--workers", workers, "--max-memory", "1GB"]
+    limited = start(*words, TOYS_FILL_AT="2")
+    out, err = limited.communicate(timeout=120)
+    assert limited.returncode == 1, err
+    rows = {row["nnz"]: row for row in map(json.loads, out.splitlines())}
+    assert [rows[nnz]["status"] for nnz in (1, 2, 3, 4)] == [
+        "finished",
+        "failed",
+        *["finished"] * 2,
+    ]
+    assert "there was not enough memory" in rows[2]["note"]
 
 
 # Start-up.

@@ -67,10 +67,11 @@ class ResultOptions(FolderOptions):
         check=Condition(_is_below, "of a folder below that of --out"),
     )  # fmt: skip
     save_results: bool = option(True, "keep the results")
+    workers: int = like(EngineOptions, "workers")
     shard: str | None = option(
         None, "run only the I-th of N parts of the grid, from 0 on, by run id: for machines that "
         "share a folder, or an array of jobs",
-        check=Condition(_is_shard, "I/N with 0 <= I < N", "I/N"),
+        check=Condition(_is_shard, "that is I/N with 0 <= I < N", "I/N"),
     )  # fmt: skip
     dry_run: bool = option(False, "say how many cells there are and about how long they take")
     format: SweepFormat | None = option(
@@ -91,7 +92,7 @@ class GpuOptions(Options):
     gpu: int | None = option(None, "number N of a GPU: same as --device cuda:N", check=at_least(0))
 
 
-_FLAGS = OptionFlags([GridOptions, ResultOptions, EngineOptions])
+_FLAGS = OptionFlags([GridOptions, ResultOptions])
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -103,13 +104,11 @@ def add_parser(subparsers: Commands) -> None:
         "results folder already is not computed again.",
         epilog=EXAMPLE,
     )
-    titles = {"grid": GridOptions, "results": ResultOptions, "where it runs": EngineOptions}
-    groups = _FLAGS.add_to(parser, titles)
+    groups = _FLAGS.add_to(parser, {"grid": GridOptions, "results": ResultOptions})
     tasks, methods = ", ".join(TASKS.names()), ", ".join(METHODS.names())
-    groups[
-        "grid"
-    ].description = (
-        f"Tasks: {tasks}. Methods: {methods}. Named before --help, they have their options there."
+    groups["grid"].description = (
+        f"Tasks: {tasks}. Methods: {methods}. Named before --help, they have their options there; "
+        "so has --engine."
     )
     parser.add_argument(
         "--help-all", action="help", help="show the options of all tasks and methods, too"
@@ -125,16 +124,16 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
     named: list[type[Options]] = [find_task(name) for name in chosen.get("task", ())]
     named += [find_method(name) for name in chosen.get("method", ())]
     owners: list[type[Options]] = [Setting, *TASKS.own().values(), *METHODS.own().values()]
-    owners += [*named, GpuOptions]
-    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed"))
+    owners += [*named, GpuOptions, EngineOptions]
+    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed", "workers"))
     # All options of all tasks and methods are a wall: the help has those of the named ones.
-    shown: set[type[Options]] | None = {Setting, GpuOptions, *named}
-    if "--help-all" in words:
-        shown = None
+    shown: set[type[Options]] = {Setting, GpuOptions, *named}
+    if "--engine" in words:
+        shown.add(EngineOptions)
     machine = "architecture and machine"
     titles: dict[str, type | tuple[type, ...]] = {machine: (Setting, GpuOptions)}
-    titles |= {"options of tasks": Task, "options of methods": Method}
-    flags.add_to(parser, titles, shown)
+    titles |= {"engines": EngineOptions, "options of tasks": Task, "options of methods": Method}
+    flags.add_to(parser, titles, None if "--help-all" in words else shown)
     parser.set_defaults(handler=lambda arguments: run(arguments, flags), kept=KEPT)
 
 
@@ -145,7 +144,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
 
     chosen = _FLAGS.make(GridOptions, arguments)
     results = _FLAGS.make(ResultOptions, arguments)
-    engine = _FLAGS.make(EngineOptions, arguments)
+    engine = replace(flags.make(EngineOptions, arguments), workers=results.workers)
     if not chosen.task:
         raise SparsefitError(f"--task is missing: one or more of {', '.join(TASKS.names())}")
     tasks = [find_task(name) for name in chosen.task]
@@ -153,7 +152,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     setting = _setting(arguments, flags)
     built_tasks = [flags.make(task, arguments) for task in tasks]
     built_methods = [flags.make(method, arguments) for method in methods]
-    for unused in flags.unused([Setting, GpuOptions, *tasks, *methods], arguments):
+    for unused in flags.unused([Setting, GpuOptions, EngineOptions, *tasks, *methods], arguments):
         note(f"note: {unused} has no effect on the chosen tasks and methods")
     cells = grid(
         built_tasks,

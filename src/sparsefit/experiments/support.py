@@ -186,6 +186,8 @@ def _canonical(network: Network) -> tuple[list[sparse.csc_array], list[np.ndarra
         units.append(kept)
     for number in reversed(range(len(weights) - 1)):
         used = np.flatnonzero(np.diff(weights[number + 1][1:].tocsr().indptr))
+        if len(used) == weights[number].shape[1]:
+            continue
         weights[number], units[number] = weights[number][:, used], units[number][used]
         weights[number + 1] = weights[number + 1][np.concatenate([[0], 1 + used]), :]
     return weights, units

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sparsefit.core.files import writing
 
@@ -33,6 +33,7 @@ SETTINGS: Any = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
+_DOTS_PER_INCH = 150
 _NO_DATE: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
@@ -94,8 +95,8 @@ def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:
     paths = []
     for name in formats:
         path = stem.with_name(f"{stem.name}.{name}")
-        with writing(path) as temporary:
-            figure.savefig(temporary, format=name, dpi=150, metadata=_NO_DATE[name])
+        with writing(path) as temporary, temporary.open("wb") as stream:
+            _draw(figure, name, stream)
         paths.append(path)
     return paths
 
@@ -103,5 +104,20 @@ def save(figure: Figure, stem: Path, formats: Iterable[str]) -> list[Path]:
 def svg(figure: Figure) -> bytes:
     """Return a figure as SVG, without the date."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata=_NO_DATE["svg"])
+    _draw(figure, "svg", stream)
     return stream.getvalue()
+
+
+def _draw(figure: Figure, format: str, stream: IO[bytes]) -> None:
+    """Draw a figure once; ``Figure.savefig`` does so twice, the first time to place everything."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    figure.set_dpi(_DOTS_PER_INCH)
+    canvases: dict[str, Callable[[], Callable[..., Any]]] = {
+        "png": lambda: FigureCanvasAgg(figure).print_png,
+        "svg": lambda: FigureCanvasSVG(figure).print_svg,
+        "pdf": lambda: FigureCanvasPdf(figure).print_pdf,
+    }
+    canvases[format]()(stream, metadata=_NO_DATE[format])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MARKS = {NO_RUN: "·", "skipped": "–", "failed": "×"}
 _FEWER = "*"
+# Numbers in more cells than that nobody reads, and each takes a millisecond to draw.
+_MOST_NUMBERS = 120
 # Smaller relative errors are rounding, and zero has no logarithm.
 _SMALLEST = 1e-17
 
@@ -201,20 +203,30 @@ def _draw(
     axes.set_ylabel(grid.width_name)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
+    has_numbers = grid.values.size <= _MOST_NUMBERS
+    shades = np.asarray(image.cmap(image.norm(grid.values)))
     for (i, j), value in np.ndenumerate(grid.values):
         mark = str(grid.marks[i, j])
         if np.isnan(value):
             color = TROUBLE if mark == _MARKS["failed"] else "black"
-            axes.text(j, i, mark, ha="center", va="center", color=color)
+            _write(axes, i, j, mark, color=color)
         else:
             place = grid.hidden[i], grid.nnz[j]
             text = f"{value:{texts}}" if isinstance(texts, str) else texts[place]
-            color = _readable_on(image.cmap(image.norm(value)))
+            text = text + mark if has_numbers else mark
+            color = _readable_on(shades[i, j])
             if place in exact:
                 axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, color=EXACT, linewidth=0))
                 color = "black"
-            axes.text(j, i, text + mark, ha="center", va="center", color=color, fontsize=6.5)
+            if text:
+                _write(axes, i, j, text, color=color, fontsize=6.5)
     axes.figure.colorbar(image, ax=axes, label=label, extend=_beyond(grid.values, norm))
+
+
+def _write(axes: Axes, row: int, column: int, text: str, **style: Any) -> None:
+    """Write into a cell; what is within the axes need not be asked for its size to place them."""
+    label = axes.text(column, row, text, ha="center", va="center", **style)
+    label.set_in_layout(False)
 
 
 def _beyond(values: np.ndarray, norm: Normalize) -> Any:

@@ -185,11 +185,15 @@ def _series_key(row: Row) -> dict[str, Any]:
 def _group(rows: Iterable[Row], key: Any) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     texts: dict[str, str] = {}
+    known: dict[str, list[Row]] = {}
     for row in rows:
         found = key(row)
-        # Another version may have had the same options in another order.
-        text = texts.setdefault(json.dumps(found, sort_keys=True), json.dumps(found))
-        groups.setdefault(text, []).append(row)
+        written = repr(found)  # many times as fast as JSON
+        if written not in known:
+            # Another version may have had the same options in another order.
+            text = texts.setdefault(json.dumps(found, sort_keys=True), json.dumps(found))
+            known[written] = groups.setdefault(text, [])
+        known[written].append(row)
     return groups
 
 

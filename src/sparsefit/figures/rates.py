@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from sparsefit.experiments.metrics import MetricInfo
+
+# Of the normal distribution, 95 % is within so many standard deviations.
+_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,11 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the probability of success."""
-        from scipy.stats import binomtest
-
-        interval = binomtest(self.successes, self.trials).proportion_ci(method="wilson")
-        return float(interval.low), float(interval.high)
+        # In closed form: scipy.stats has it too, and takes half a second to load.
+        n, share = self.trials, self.share
+        middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+        spread = _Z * math.sqrt(share * (1 - share) / n + (_Z / (2 * n)) ** 2) / (1 + _Z**2 / n)
+        return max(middle - spread, 0.0), min(middle + spread, 1.0)
 
     def __str__(self) -> str:
         """Return the count and the interval."""

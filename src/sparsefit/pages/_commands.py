@@ -105,6 +105,8 @@ def _grids(rows: Sequence[Row], method: str) -> list[Grid]:
         found = list(_cut(cells, order))
         if best is None or len(found) < len(best):
             best = found
+        if len(best) == 1:
+            break
     return best or []
 
 

@@ -33,7 +33,7 @@ def bytes_of(size: str) -> int | None:
     return int(float(match[1]) * _UNITS[match[2]]) if match else None
 
 
-SIZE = Condition(lambda size: bool(bytes_of(size)), "a size such as 500MB or 2GB", "SIZE")
+SIZE = Condition(lambda size: bool(bytes_of(size)), "that is a size, such as 500MB or 2GB", "SIZE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,16 @@ class EngineOptions(Options):
         None, "memory that the process of a cell may have, as 2GB; a cell that needs more fails, "
         "with a row that says so (Linux)", check=SIZE,
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Check also what goes with which engine."""
+        super().__post_init__()
+        if self.engine == "processes" and self.address is not None:
+            raise OptionError("address", self.address, "left out without --engine dask or slurm")
+        if self.engine == "dask" and self.address is None:
+            raise OptionError("address", None, "tcp://HOST:PORT, or local, with --engine dask")
+        if self.engine == "slurm" and self.address not in (None, "local"):
+            raise OptionError("address", self.address, "local, or left out, with --engine slurm")
 
 
 class Future(Protocol):
@@ -129,8 +139,6 @@ def open_engine(options: EngineOptions, work: Work) -> Engine:
     OptionError
         If its package is not installed, or nobody answers at the address.
     """
-    if options.address is not None and options.engine == "processes":
-        raise OptionError("address", options.address, "left out without --engine dask or slurm")
     module = importlib.import_module(f"sparsefit.experiments.engines.{options.engine}")
     engine: Engine = module.open_engine(options, work)
     return engine

@@ -50,9 +50,6 @@ def open_engine(options: EngineOptions, work: Work) -> Engine:
     import dask
     from distributed import Client, LocalCluster
 
-    if options.address is None:
-        allowed = "the address of a scheduler, tcp://HOST:PORT, or local, with --engine dask"
-        raise OptionError("address", None, allowed)
     # A call whose worker is killed is made once more, alone: it need not be tried thrice before.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         if options.address == "local":

@@ -56,8 +56,6 @@ def open_engine(options: EngineOptions, work: Work) -> Engine:
     import submitit
 
     is_local = options.address == "local"
-    if options.address not in (None, "local"):
-        raise OptionError("address", options.address, "local, or left out, with --engine slurm")
     if not is_local and submitit.SlurmExecutor.affinity() < 0:
         raise OptionError("engine", "slurm", "another where there is no sbatch, or --address local")
     # What Slurm jobs are told and say: beside the results, on a disk that they all see.
