@@ -18,6 +18,10 @@ class SparsefitError(Exception):
     'nnz must be an integer >= 1, got 0'
     """
 
+    def __init__(self, message: str = ""):
+        # What other libraries say of a fault may have several lines.
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
+
 
 class ParameterError(SparsefitError, ValueError):
     """An argument of a Python call has a value that is not allowed.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sparsefit.core.errors import DataError, OptionError
 
@@ -31,6 +33,24 @@ def check_file(path: Path) -> None:
         raise DataError(f"there is no file {path}")
     if not os.access(path, os.R_OK):
         raise DataError(f"{path} may not be read")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON stands for; `ValueError` also for lists in lists beyond all measure.
+
+    Examples
+    --------
+    >>> parse_json("[1, 2]")
+    [1, 2]
+    >>> parse_json("[" * 100_000)
+    Traceback (most recent call last):
+    ...
+    ValueError: lists in lists that are too deep
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists in lists that are too deep") from None
 
 
 def mark(source: str) -> str:

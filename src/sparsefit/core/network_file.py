@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.files import parse_json
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
 
@@ -75,15 +76,13 @@ def read_network(path: Path) -> tuple[NetworkParts, dict[str, Any]]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("sparsefit", "{}"))
+            header = parse_json((file.metadata() or {}).get("sparsefit", "{}"))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise DataError(f"{path} is not a network file of sparsefit")
             if header["version"] > FORMAT_VERSION:
                 raise DataError(f"{path} was written by a newer version of sparsefit")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _network(header, tensors), header
-    except RecursionError:
-        raise DataError(f"{path} cannot be read as a network: its header is too deep") from None
     except (
         OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError, AttributeError,
     ) as error:  # fmt: skip

@@ -17,6 +17,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 8
 # Far above any of the standard files; a damaged header must not make us allocate what it says.
 _MAX_BYTES = 2**31
+_CHUNK_BYTES = 2**20
 _WORDS = {1: "labels", 3: "images"}
 
 
@@ -54,13 +55,22 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
             shape = _read_shape(path, stream, ndim)
             size = math.prod(shape)
-            content = stream.read(size + 1)
+            content = _read(stream, size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if len(content) != size:
         found = "it is longer" if len(content) > size else f"it holds only {len(content)}"
         raise DataError(f"{path} is damaged: its header says {size} bytes of content, {found}")
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
+    """Read at most so many bytes; a file that says it has more takes no more room than it needs."""
+    pieces, left = list[bytes](), most
+    while left and (piece := stream.read(min(left, _CHUNK_BYTES))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _read_shape(path: Path, stream: BinaryIO, ndim: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsefit.core.errors import SparsefitError
-from sparsefit.core.files import writing
+from sparsefit.core.files import parse_json, writing
 from sparsefit.core.result import Status
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def read_row(path: Path) -> Row:
         If it cannot be read or is not a row; the message says why.
     """
     try:
-        row = json.loads(path.read_bytes())
+        row = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsefit.core.errors import SparsefitError, near_match
-from sparsefit.core.files import writing
+from sparsefit.core.files import parse_json, writing
 from sparsefit.experiments.store import load_rows
 from sparsefit.figures._style import SETTINGS, save
 from sparsefit.figures.mask_study import has_mask_study, mask_study
@@ -98,7 +98,7 @@ def _remove_old(out: Path, paths: Sequence[Path]) -> None:
     """Remove pictures that were drawn here before, of other rows or options, and note the new."""
     made = out / _MADE
     with contextlib.suppress(OSError, ValueError):
-        for name in json.loads(made.read_text(encoding="utf-8")):
+        for name in parse_json(made.read_text(encoding="utf-8")):
             path = out / Path(str(name)).name
             if path not in paths:
                 path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.files import parse_json
 from sparsefit.pages._page import short
 from sparsefit.predictor.predictor import Predictor
 
@@ -31,12 +31,12 @@ def read_facts(path: Path) -> dict[str, Any]:
     {}
     """
     try:
-        facts = json.loads(path.read_bytes())
+        facts = parse_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError):
+    except ValueError:
         raise DataError(f"{path} is not JSON") from None
     if not isinstance(facts, dict):
         raise DataError(f"{path} must hold a JSON object, got {type(facts).__name__}")

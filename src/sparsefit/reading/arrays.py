@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from sparsefit.core.errors import DataError
+
+# What NumPy and zipfile raise of a damaged file: the last ones where it says that it is packed in a
+# way that they do not know, or locked.
+_DAMAGE = (
+    OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, OverflowError, SyntaxError,
+    struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
@@ -57,9 +66,12 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # A stream of our own: NumPy leaves that of a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile):
+    except MemoryError:
+        raise DataError(f"{path} says that it has larger arrays than there is memory for") from None
+    except _DAMAGE:
         raise DataError(f"{path} is not an NPZ file of plain arrays") from None
     for name, array in arrays.items():
         if not 1 <= array.ndim <= 4:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sparsefit.core.errors import DataError
-from sparsefit.core.files import writing
+from sparsefit.core.files import parse_json, writing
 from sparsefit.study.config import StudyConfig
 
 FORMAT, VERSION = "sparsefit-study", 1
@@ -97,7 +97,7 @@ def _adam_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("sparsefit", "{}"))
+            header = parse_json((file.metadata() or {}).get("sparsefit", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise DataError(f"{path} is missing: no epoch of this study has ended") from None

@@ -164,7 +164,7 @@ def load_config(path: str | Path) -> StudyConfig:
         table = tomllib.loads(text) if kind == "TOML" else _read_yaml(text)
     except OSError as error:
         raise SparsefitError(f"cannot read the config {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SparsefitError(f"{path} is not {kind}: {' '.join(str(error).split())}") from error
     return config_from(table, path)
 

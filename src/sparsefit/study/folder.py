@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 
 from sparsefit.core.errors import DataError, OptionError, SparsefitError
-from sparsefit.core.files import writing
+from sparsefit.core.files import parse_json, writing
 from sparsefit.study.checkpoint import first_difference
 from sparsefit.study.config import StudyConfig, config_from
 
@@ -110,7 +110,7 @@ class RunFolder:
         if not path.is_file():
             raise SparsefitError(f"there is no study in {str(self.path)!r}: it has no config.json")
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
+            table = parse_json(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:

@@ -1,0 +1,1 @@
+"""Damaged and hostile files and words, at everything that reads them."""
