@@ -1,0 +1,1 @@
+"""Kills and faults of machines, and whether anything is lost, doubled or left behind."""
