@@ -195,7 +195,7 @@ def new_model(problem: Problem, hidden: int, args: argparse.Namespace) -> models
     """Return the model with random gates."""
     rows = RowBlocks(problem.X, dtype=torch.float32)
     gates = RandomGates(0, args.n_features)
-    return models.GatedReLU(rows, hidden, gates, Workspace(args.memory_mb * 2**20))
+    return models.GatedReLU(rows, hidden, gates, Workspace(args.memory_mb * 10**6))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -203,7 +203,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, default in {
         "hidden": 1000, "nnz": 1000, "n-samples": 50000, "n-features": 100,
         "epochs": 15, "repeats": 3, "reference-epochs": 15, "threads": 2,
-        "memory-mb": Setting().memory_mb,
+        "memory-mb": Setting().memory_bytes // 10**6,
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args(argv)

@@ -51,3 +51,4 @@ def write_all(folder, *, seed=0):
     write_cifar(folder, seed=seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "photo.png")
+    np.save(folder / "rows.npy", np.random.default_rng(seed).normal(size=(80, 4)))

@@ -92,8 +92,8 @@ def prepare(folder: Path) -> None:
 
 _GRID = [
     "run", "--task", "planted", "--method", "aiht", "splice", "--hidden", "5", "8",
-    "--nnz", "5", "10", "--seeds", "0", "1", "2", "--n-samples", "200", "--n-features", "10", "--n-test", "50",
-    "--epochs", "20", "--format", "json",
+    "--nnz", "5", "10", "--seeds", "0", "1", "2", "--n-samples", "200", "--n-features", "10",
+    "--n-test", "50", "--epochs", "20", "--format", "json",
 ]  # fmt: skip
 _LOCAL = ["--address", "local", "--workers", "2"]
 JOBS = [

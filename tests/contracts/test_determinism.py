@@ -43,8 +43,8 @@ def test_pursuits_and_redrawn_gates_do_not_depend_on_the_memory_budget(method):
 def check_memory(method, n_outputs, dtype):
     problem = planted(n_outputs)
     fits = []
-    for memory_mb in (1, 2, 512):
-        setting = Setting(hidden=300, seed=3, dtype=dtype, memory_mb=memory_mb)
+    for memory in ("1MB", "2MB", "512MB"):
+        setting = Setting(hidden=300, seed=3, dtype=dtype, memory=memory)
         [(_, fit)] = method.path(problem, [60], setting)
         fits.append(fit)
     for other in fits[1:]:

@@ -65,7 +65,7 @@ def test_settings_that_change_results_change_the_run_id(changed):
     assert dataclasses.replace(CELL, setting=Setting(**changed)).run_id != CELL.run_id
 
 
-@pytest.mark.parametrize("changed", [{"memory_mb": 7}, {"dtype": "float64"}], ids=str)
+@pytest.mark.parametrize("changed", [{"memory": "7MB"}, {"dtype": "float64"}], ids=str)
 def test_settings_that_change_nothing_keep_the_run_id(changed):
     assert dataclasses.replace(CELL, setting=Setting(**changed)).run_id == CELL.run_id
 

@@ -95,6 +95,11 @@ def _read(data: Path, options: FitOptions, report: Report) -> TableRows:
     from sparsefit.tabular import split_rows
 
     table = open_table(data, options, options.target)
+    if table.source.n_drawn_of:
+        note(
+            f"a draw of {table.n_rows} of the {table.source.n_drawn_of} rows is read, as --memory "
+            f"{options.memory} has room for no more"
+        )
     rows = split_rows(table, options, report)
     note("\n".join(lines(table)))
     return rows

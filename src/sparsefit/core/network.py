@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sparsefit.core.file_rows import FileRows, Rows, chunks
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
 from sparsefit.core.network_file import NetworkParts, read_network, write_network
@@ -180,12 +181,12 @@ class Network:
             skip = Layer(skip.weight)
         return replace(self, layers=layers, skip=skip), constant
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Rows) -> np.ndarray:
         """Evaluate the network, using its nonzeros only.
 
         Parameters
         ----------
-        X : ndarray of shape (n, n_inputs)
+        X : ndarray or FileRows of shape (n, n_inputs)
 
         Returns
         -------
@@ -194,10 +195,9 @@ class Network:
         """
         layers, gate_rows = self._live_part()
         rows = max(1, _PREDICT_BYTES // (8 * (1 + max(layer.n_units for layer in layers))))
-        parts = [
-            self._forward(layers, gate_rows, X[start : start + rows])
-            for start in range(0, len(X), rows)
-        ]
+        if isinstance(X, FileRows):
+            rows = min(rows, X.rows_per_chunk)
+        parts = [self._forward(layers, gate_rows, chunk) for chunk in chunks(X, rows)]
         return np.concatenate(parts) if parts else np.zeros((0, self.n_outputs))
 
     def _live_part(self) -> tuple[list[Layer], np.ndarray | None]:

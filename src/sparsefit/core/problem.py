@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.file_rows import FileRows, Rows, chunks, mean_square
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
@@ -23,8 +24,8 @@ class Problem:
 
     Attributes
     ----------
-    X : ndarray of shape (n, d)
-        Training inputs, float32 or float64.
+    X : ndarray or FileRows of shape (n, d)
+        Training inputs, float32 or float64; in files, they stand for an array (``X[a:b]``).
     y : ndarray
         Softmax: shape (n,), int64 class numbers. Other losses: shape (n, k), floats (for logistic,
         and for accuracy under the squared loss, 0 or 1 with k = 1).
@@ -89,8 +90,7 @@ class Problem:
             if len(x) != len(y):
                 raise DataError(f"X{name} has {len(x)} rows and y{name} has {len(y)}")
             for label, array in ((f"X{name}", x), (f"y{name}", y)):
-                # A sum is finite exactly if all terms are, short of overflow, and needs no copy.
-                if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+                if not _is_finite(array):
                     raise DataError(f"{label} holds NaN or infinity")
 
     @property
@@ -151,8 +151,21 @@ class Problem:
         >>> problem.input_scale(1.0), problem.input_scale(128.0)
         (0.00390625, 1.0)
         """
-        present = float(np.sqrt(np.mean(np.square(self.X, dtype=np.float64))))
+        present = math.sqrt(mean_square(self.X))
         return 4.0 ** round(math.log(rms / present, 4)) if present else 1.0
+
+
+def _is_finite(array: Rows) -> bool:
+    """Whether all numbers are; those of files are looked at once."""
+    if isinstance(array, FileRows) and array.is_finite:
+        return True
+    # A sum is finite exactly if all terms are, short of overflow, and needs no copy.
+    finite = all(
+        np.isfinite(chunk.sum()) or bool(np.isfinite(chunk).all()) for chunk in chunks(array)
+    )
+    if isinstance(array, FileRows) and finite:
+        array.note_finite()
+    return finite
 
 
 @dataclass(frozen=True)

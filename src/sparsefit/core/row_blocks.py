@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sparsefit.core.file_rows import FileRows, Rows
 from sparsefit.core.memory import ROWS_PER_TILE
+
+# Of blocks that are read again each time, so many are kept for who goes over them at once.
+_RECENT = 4
 
 
 class RowBlocks:
@@ -16,8 +23,8 @@ class RowBlocks:
 
     Parameters
     ----------
-    X : ndarray of shape (n, n_features)
-        In memory or memory-mapped; it is read, not kept in another order, until `blocks` is used.
+    X : ndarray or FileRows of shape (n, n_features)
+        It is read, not kept in another order, until `blocks` is used.
     bias : bool, optional
         Append the constant input 1, whose weights are biases.
     dtype : torch.dtype
@@ -27,6 +34,9 @@ class RowBlocks:
     weights : ndarray of shape (n,), optional
         Rows are multiplied by the square roots, the constant input too. Multiply targets as well,
         and squared errors are weighted: relu(c z) = c relu(z).
+    room : int, optional
+        Bytes of blocks that are kept of rows in files; the others are read each time, the next one
+        while this one is used. Results do not depend on it.
 
     Examples
     --------
@@ -37,15 +47,16 @@ class RowBlocks:
 
     def __init__(
         self,
-        X: np.ndarray,
+        X: Rows,
         *,
         bias: bool = False,
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
         weights: np.ndarray | None = None,
+        room: int = 0,
     ):
         self.X, self.bias, self.dtype, self.device = X, bias, dtype, torch.device(device)
-        self.weights = weights
+        self.weights, self.room = weights, room
 
     @property
     def n(self) -> int:
@@ -63,9 +74,12 @@ class RowBlocks:
         return [slice(i, min(i + ROWS_PER_TILE, self.n)) for i in range(0, self.n, ROWS_PER_TILE)]
 
     @cached_property
-    def blocks(self) -> list[Tensor]:
+    def blocks(self) -> Sequence[Tensor]:
         """Blocks of shape (d, rows): inputs are rows here, so that picking inputs is a copy."""
-        return [self._block(span) for span in self.spans]
+        if not isinstance(self.X, FileRows):
+            return [self._block(span) for span in self.spans]
+        n_kept = self.room // (self.d * ROWS_PER_TILE * self.dtype.itemsize)
+        return _StreamedBlocks(self.spans, self._block, n_kept)
 
     def _block(self, span: slice) -> Tensor:
         x = self.X[span]
@@ -82,3 +96,54 @@ class RowBlocks:
         return RowBlocks(
             self.X[index], bias=self.bias, dtype=self.dtype, device=self.device, weights=weights
         )
+
+
+class _StreamedBlocks(Sequence[Tensor]):
+    """Blocks that are made when they are asked for, and the next one meanwhile.
+
+    Parameters
+    ----------
+    spans : list of slice
+    make : callable
+    n_kept : int
+        How many, from the first on, are kept.
+    """
+
+    def __init__(self, spans: list[slice], make: Callable[[slice], Tensor], n_kept: int):
+        self._spans, self._make, self._n_kept = spans, make, n_kept
+        self._kept: dict[int, Tensor] = {}
+        self._recent: dict[int, Tensor] = {}
+        self._ahead: dict[int, Future[Tensor]] = {}
+        self._reader = ThreadPoolExecutor(1)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, at: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, at: int | slice) -> Tensor | Sequence[Tensor]:
+        """Return a block, as it is kept, was read ahead, or is read now."""
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        for known in (self._kept, self._recent):
+            if at in known:
+                return known[at]
+        ahead = self._ahead.pop(at, None)
+        block = self._make(self._spans[at]) if ahead is None else ahead.result()
+        if at < self._n_kept:
+            self._kept[at] = block
+        else:
+            self._recent[at] = block
+            while len(self._recent) > _RECENT:
+                del self._recent[next(iter(self._recent))]
+        self._read_ahead((at + 1) % len(self))
+        return block
+
+    def _read_ahead(self, at: int) -> None:
+        """Begin to read a block, after the last the first again."""
+        if at not in self._kept and at not in self._recent:
+            self._ahead = {at: self._reader.submit(self._make, self._spans[at])}

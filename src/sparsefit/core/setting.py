@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sparsefit.core.options import Options, at_least, between, option
+from sparsefit.core.sizes import SIZE, bytes_of
 
 # Enough for the patterns and support columns of a thousand units on 50000 rows; with torch
 # itself, hundreds of millions of candidate weights stay well below a gigabyte.
@@ -49,15 +50,21 @@ class Setting(Options):
         "computing threads per cell; sums are rounded in another order when it changes",
         check=between(1, MOST_THREADS),
     )
-    memory_mb: int = option(
-        MEMORY_MB,
-        "room for temporary arrays, in MiB; results do not depend on it",
-        check=at_least(1),
+    memory: str = option(
+        f"{MEMORY_MB}MB",
+        "room for temporary arrays, and for rows that are in files; results do not depend on it",
+        aliases=("memory-mb",),
+        check=SIZE,
     )
     progress: Callable[[float, str], None] = field(default=no_progress, compare=False)
     # Gets a `Network` after every iteration, where the method shows them and someone asks: making
     # one costs. It is named `Any` as its module loads scipy, which ``--help`` does without.
     observe: Callable[[Any], None] | None = field(default=None, compare=False)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What `memory` stands for."""
+        return bytes_of(self.memory) or 0
 
     def part(self, start: float, stop: float) -> Setting:
         """Return the setting of a part of the fit, whose progress goes from `start` to `stop`.

@@ -14,6 +14,7 @@ from torch.nn import functional
 from sparsefit.core.batches import Batches
 from sparsefit.core.choices import RateSchedule
 from sparsefit.core.datafits import Poisson
+from sparsefit.core.file_rows import FileRows, Rows
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
@@ -100,7 +101,15 @@ class Trainer:
     ):
         dtype, device = getattr(torch, str(setting.dtype)), setting.device
         self.scale = problem.input_scale(protocol.input_rms) if protocol.scale_inputs else 1.0
-        self.X = torch.tensor(problem.X, dtype=dtype, device=device) * self.scale
+        X: Rows = problem.X
+        if isinstance(X, FileRows) and 4 * len(X) * X.shape[1] <= setting.memory_bytes // 2:
+            X = X[:]
+        self.X: Tensor | FileRows
+        if isinstance(X, FileRows):
+            self.X = X
+        else:
+            self.X = torch.tensor(X, dtype=dtype, device=device) * self.scale
+        self._like = torch.empty(0, dtype=dtype, device=device)
         self.y = torch.tensor(problem.y, device=device)
         if problem.loss != "softmax":
             self.y = self.y.to(dtype)
@@ -179,12 +188,25 @@ class Trainer:
 
     def add_gradient(self, index: np.ndarray) -> Tensor:
         """Add the gradient on the rows of a minibatch to the parameters; return the loss."""
+        if isinstance(self.X, FileRows):
+            return self._add_from_files(index)
         rows = slice(None) if self.batches.full else torch.from_numpy(index)
-        X = self.X[rows]
+        return self._add(self.X[rows], rows)
+
+    def _add_from_files(self, index: np.ndarray) -> Tensor:
+        """Add the gradient piece by piece, which may be all rows."""
+        assert isinstance(self.X, FileRows)
+        total = self._like.new_zeros(())
+        for at in np.split(index, range(self.X.rows_per_chunk, len(index), self.X.rows_per_chunk)):
+            X = torch.from_numpy(self.X[at]).to(self._like) * self.scale
+            total += self._add(X, torch.from_numpy(at), len(at) / len(index)).detach()
+        return total
+
+    def _add(self, X: Tensor, rows: slice | Tensor, share: float = 1.0) -> Tensor:
         if self.protocol.input_dropout:
             X = functional.dropout(X, self.protocol.input_dropout)
         weight = None if self.weight is None else self.weight[rows]
-        loss = _mean_loss(self.problem, self.net(X), self.y[rows], weight)
+        loss = _mean_loss(self.problem, self.net(X), self.y[rows], weight) * share
         loss.backward()
         return loss
 

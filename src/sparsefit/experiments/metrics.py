@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsefit.core.file_rows import Rows
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
 
@@ -139,7 +140,7 @@ def network_scores(problem: Problem, network: Network) -> dict[str, float]:
     """
     constant = constant_outputs(problem)
 
-    def both(X: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    def both(X: Rows, y: np.ndarray) -> tuple[float, float]:
         repeated = np.broadcast_to(constant, (len(y), constant.shape[1]))
         return score(problem, y, network.predict(X)), score(problem, y, repeated)
 

@@ -11,9 +11,10 @@ from sparsefit.core.device import check_device
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.core.setting import no_progress
+from sparsefit.core.sizes import bytes_of
 from sparsefit.experiments.claims import Claims
 from sparsefit.experiments.engines import Engine, EngineOptions, Work, open_engine
-from sparsefit.experiments.engines._base import Future, bytes_of
+from sparsefit.experiments.engines._base import Future
 from sparsefit.experiments.jobs import (
     Job,
     Rules,

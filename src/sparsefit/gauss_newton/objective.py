@@ -162,8 +162,9 @@ class Objective:
             weights = problem.relative_weight
         dtype = getattr(torch, setting.dtype or "float64")
         rows = RowBlocks(
-            problem.X, bias=setting.bias, dtype=dtype, device=setting.device, weights=weights
-        )
+            problem.X, bias=setting.bias, dtype=dtype, device=setting.device, weights=weights,
+            room=setting.memory_bytes // 2,
+        )  # fmt: skip
         y = torch.tensor(problem.y, device=setting.device)
         if problem.loss == "softmax":
             y = functional.one_hot(y, problem.n_outputs)

@@ -6,11 +6,11 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sparsefit.core.batches import Batches
+from sparsefit.core.file_rows import mean_square
 from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.profiles import START
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
@@ -119,8 +119,8 @@ def _dense_start(
 ) -> SparseNet:
     rows, y = objective.rows, objective.y
     scale = _target_scale(y, n_edges)
-    input_scale = float(np.sqrt(np.mean(np.square(rows.X, dtype=np.float64)))) or 1.0
-    X = torch.cat(rows.blocks, dim=1).T.to(torch.float32) / input_scale
+    input_scale = math.sqrt(mean_square(rows.X)) or 1.0
+    X = torch.cat(list(rows.blocks), dim=1).T.to(torch.float32) / input_scale
     target = y.T.to(torch.float32) / scale
     net = _DenseNet.draw([rows.d, *units, len(y)], seed, how, X)
     moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in net.trained]

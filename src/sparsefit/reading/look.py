@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.sizes import bytes_of
 from sparsefit.predictor import PARTS, Column, Written
 from sparsefit.reading import cells
 from sparsefit.reading.counts import (
@@ -77,7 +78,8 @@ def open_table(path: Path, options: ReadOptions | None = None, target: str | Non
     ('number', ("'$1,200.50' is 1200.5",))
     """
     options = options or ReadOptions()
-    return look_at(open_source(path, options), options, target)
+    memory = None if options.memory is None else bytes_of(options.memory)
+    return look_at(open_source(path, options, memory=memory), options, target)
 
 
 def look_at(source: Source, options: ReadOptions, target: str | None = None) -> Table:

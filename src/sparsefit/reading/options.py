@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sparsefit.core.options import Condition, Options, option
+from sparsefit.core.sizes import SIZE
 
 Decimal = Literal[".", ","]
 Thousands = Literal[",", ".", " ", "'", "_"]
@@ -70,6 +71,10 @@ class ReadOptions(TextOptions):
     )
     id: tuple[str, ...] = option((), "columns that only name the rows: they are left out")
     drop: tuple[str, ...] = option((), "columns to leave out")
+    memory: str | None = option(
+        None, "make do with about so much memory: of a larger table a draw of the rows is read "
+        "(default: all rows are)", check=SIZE,
+    )  # fmt: skip
 
     def date_formats(self, names: list[str]) -> dict[str, str]:
         """Return the formats of columns that are dates, empty where there is none."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.file_rows import FileRows
 from sparsefit.core.files import check_file
 from sparsefit.predictor import MISSING
 from sparsefit.reading.arrays import read_arrays
@@ -29,6 +30,12 @@ _CONFIG: dict[str, Any] = {
     "threads": 1, "memory_limit": "256MB", "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }  # fmt: skip
+# What a cell takes in a fit, about: as it is read, in float32, on all rows in float64, and what is
+# made of it on the way.
+_BYTES_PER_CELL = 24
+# Fewer rows than these are no burden, whatever the memory.
+_LEAST_ROWS = 1000
+_SEED = 0
 _PARQUET, _JSON = (".parquet", ".pq"), (".jsonl", ".ndjson", ".json")
 
 
@@ -59,6 +66,8 @@ class Source:
         Of the columns, where DuckDB calls them by their places; else empty.
     layouts : sequence of TextLayout
         Of texts.
+    n_drawn_of : int
+        How many rows there are, if only a draw of them is read; else 0.
     """
 
     path: Path
@@ -68,6 +77,7 @@ class Source:
     image_shape: tuple[int, ...] = ()
     names: Sequence[str] = ()
     layouts: Sequence[TextLayout] = ()
+    n_drawn_of: int = 0
 
     @cached_property
     def columns(self) -> dict[str, Cell]:
@@ -86,7 +96,7 @@ class Source:
 
     def with_numbers(self, columns: Collection[str]) -> Source:
         """Return what reads columns of a text as numbers at once, which takes less time."""
-        if not self.layouts:
+        if not self.layouts or self.n_drawn_of:
             return self
         return replace(self, relation=_union(x.relation(columns) for x in self.layouts))
 
@@ -127,6 +137,10 @@ class Source:
         except duckdb.Error as error:
             raise failure(self.path, error) from None
 
+    def make(self, command: str) -> None:
+        """Have DuckDB make something of the rows."""
+        self._fetched(command)
+
     def _fetched(self, query: str) -> list[tuple[Any, ...]]:
         import duckdb
 
@@ -137,9 +151,10 @@ class Source:
 
 
 def open_source(
-    path: Path, options: TextOptions | None = None, missing: tuple[str, ...] = MISSING
-) -> Source:
-    """Open a file by the end of its name: Parquet, JSON lines, NPZ, or else a text of columns.
+    path: Path, options: TextOptions | None = None, missing: tuple[str, ...] = MISSING,
+    *, memory: int | None = None,
+) -> Source:  # fmt: skip
+    """Open a file by the end of its name: Parquet, JSON lines, NPY, NPZ, or a text of columns.
 
     Parameters
     ----------
@@ -148,6 +163,9 @@ def open_source(
     options : TextOptions, optional
     missing : tuple of str, optional
         Texts that stand for no value, unless the options have some.
+    memory : int, optional
+        Bytes that reading and fitting may take, about: of a table that is larger a draw of the
+        rows is read, the same each time.
 
     Raises
     ------
@@ -160,15 +178,51 @@ def open_source(
     options = replace(options, missing=options.missing or missing)
     files = files_of(path)
     connection = duckdb.connect(config=_CONFIG)
+    if all(file.suffix == ".npy" for file in files):
+        return _open_matrix(path, files, options.missing, connection, memory)
     parts = [_open(file, options, connection) for file in files]
     first, *others = parts
     for file, part in zip(files[1:], others, strict=True):
         if list(part.columns) != list(first.columns):
             raise DataError(f"{file} has other columns than {files[0]}, which is read with it")
     layouts = [layout for part in parts for layout in part.layouts]
-    return replace(
+    whole = replace(
         first, path=path, relation=_union(part.relation for part in parts), layouts=layouts
     )
+    return whole if memory is None else _drawn(whole, memory)
+
+
+def _drawn(source: Source, memory: int) -> Source:
+    """Return a draw of the rows, if all are too many to fit a model to within some memory."""
+    (n_rows,) = source.row(["count(*)"])
+    most = _most_rows(memory, len(source.columns))
+    if n_rows <= most:
+        return source
+    sample = f"USING SAMPLE reservoir({most} ROWS) REPEATABLE ({_SEED})"
+    source.make(f"CREATE TEMP TABLE drawn AS SELECT * FROM {source.relation} {sample}")
+    return replace(source, relation="drawn", n_drawn_of=n_rows)
+
+
+def _open_matrix(
+    path: Path, files: list[Path], missing: tuple[str, ...],
+    connection: duckdb.DuckDBPyConnection, memory: int | None,
+) -> Source:  # fmt: skip
+    """Open .npy files, whose columns are called by their places, from 0 on."""
+    rows = FileRows.open(files)
+    n_rows, places = len(rows), np.arange(len(rows))
+    most = n_rows if memory is None else _most_rows(memory, rows.shape[1])
+    if n_rows > most:
+        draw = np.random.default_rng(_SEED)
+        places = np.sort(draw.choice(n_rows, most, replace=False, shuffle=False))
+    matrix = rows.raw(places)
+    connection.register("matrix", {str(at): column for at, column in enumerate(matrix.T)})
+    names = [str(at) for at in range(rows.shape[1])]
+    drawn_of = n_rows if n_rows > most else 0
+    return Source(path, "matrix", connection, missing, (), names, n_drawn_of=drawn_of)
+
+
+def _most_rows(memory: int, n_columns: int) -> int:
+    return max(memory // (_BYTES_PER_CELL * n_columns), _LEAST_ROWS)
 
 
 def files_of(path: Path) -> list[Path]:

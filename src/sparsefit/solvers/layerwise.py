@@ -13,6 +13,7 @@ from torch import Tensor
 from sparsefit.core.batches import Batches
 from sparsefit.core.datafits import DATAFITS, Squared
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.file_rows import FileRows, Rows, chunks
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
 from sparsefit.core.memory import Workspace
@@ -74,7 +75,7 @@ def fit_layerwise(
         results.append(result)
         layers.append(_hidden_layer(model, results[-1].coef, setting))
         if number + 1 < setting.layers:
-            X = np.maximum(layers[-1](X), 0)
+            X = np.concatenate([np.maximum(layers[-1](chunk), 0) for chunk in chunks(X)])
     return Fit(
         _join(model, layers, results[-1].coef, keep_gates=not solver.sequential),
         _worst([result.status for result in results]),
@@ -105,7 +106,7 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
     y = torch.from_numpy(problem.measurements).to(device=setting.device, dtype=dtype)
     model = GaussianSensing(
         len(y), problem.length, seed=problem.seed, dtype=dtype, device=setting.device,
-        memory=Workspace(setting.memory_mb * 2**20, setting.device),
+        memory=Workspace(setting.memory_bytes, setting.device),
     )  # fmt: skip
     batches = Batches(len(y), 0, setting.seed)
     solver = replace(solver, sequential=False)  # there are no gates
@@ -115,10 +116,12 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
     return Fit(Network((layer,)), result.status, result.n_iter, result.history)
 
 
-def _make_model(problem: Problem, X: np.ndarray, setting: Setting) -> NetworkModel:
+def _make_model(problem: Problem, X: Rows, setting: Setting) -> NetworkModel:
     dtype = getattr(torch, str(setting.dtype))
-    rows = RowBlocks(X, bias=setting.bias, dtype=dtype, device=setting.device)
-    memory = Workspace(setting.memory_mb * 2**20, setting.device)
+    # Rows that are in files have half of the room.
+    room = setting.memory_bytes // (2 if isinstance(X, FileRows) else 1)
+    rows = RowBlocks(X, bias=setting.bias, dtype=dtype, device=setting.device, room=room)
+    memory = Workspace(room, setting.device)
     gates = RandomGates(setting.seed, rows.d)
     if problem.n_outputs == 1:
         return GatedReLU(rows, setting.hidden, gates, memory)

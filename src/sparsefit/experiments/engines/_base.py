@@ -5,35 +5,19 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from sparsefit.core.errors import OptionError
-from sparsefit.core.options import Condition, Options, at_least, between, option
+from sparsefit.core.options import Options, at_least, between, option
+from sparsefit.core.sizes import SIZE
 
 # Processes that an ordinary machine survives.
 MOST_WORKERS = 1024
 # Minutes in a Slurm job, if nothing is said.
 _MINUTES = 60
-_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def bytes_of(size: str) -> int | None:
-    """Return how many bytes a text stands for; None if it stands for none.
-
-    Examples
-    --------
-    >>> bytes_of("500MB"), bytes_of("2 GB"), bytes_of("lots")
-    (500000000, 2000000000, None)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]B)", size.upper())
-    return int(float(match[1]) * _UNITS[match[2]]) if match else None
-
-
-SIZE = Condition(lambda size: bool(bytes_of(size)), "that is a size, such as 500MB or 2GB", "SIZE")
 
 
 @dataclass(frozen=True, kw_only=True)

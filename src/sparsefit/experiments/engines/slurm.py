@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sparsefit.core.errors import OptionError
+from sparsefit.core.sizes import bytes_of
 from sparsefit.experiments.engines._base import (
     Engine,
     EngineOptions,
     Future,
     Work,
-    bytes_of,
     needed,
 )
 
