@@ -8,16 +8,19 @@ commands and sets ``handler``, a function from the parsed arguments to the exit 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sparsefit._version import __version__
 from sparsefit.cli._flags import Parser, flag, parse
 from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.progress import quietly
+from sparsefit.core.team import is_follower
 
 _DESCRIPTION = """\
 Neural networks with at most s nonzero weights.
@@ -30,6 +33,8 @@ Neural networks with at most s nonzero weights.
     sparsefit reproduce figure1 --scale tiny
 
 'sparsefit help COMMAND' has more; sparse layers for PyTorch are in Python: import sparsefit."""
+# Commands whose rows can be shared by processes.
+_SHARED = ("run", "reproduce")
 OUTPUT_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 
 
@@ -54,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser, commands = make_parser()
             arguments = parse(parser, commands, sys.argv[1:] if argv is None else argv)
             kept = getattr(arguments, "kept", "")
-            with quietly(arguments.quiet):
+            with quietly(arguments.quiet or is_follower()), _one_voice(arguments.command):
                 return int(arguments.handler(arguments))
         finally:
             # What cannot be written is to be known here, not when Python exits.
@@ -74,6 +79,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return OUTPUT_ERROR
         where = error.filename or "the output cannot be written"
         return _fail(f"{where}: {error.strerror or error}", OUTPUT_ERROR)
+
+
+@contextlib.contextmanager
+def _one_voice(command: str) -> Iterator[None]:
+    """Of the processes of torchrun, let the first one speak."""
+    if not is_follower():
+        yield
+        return
+    if command not in _SHARED:
+        raise SparsefitError(
+            f"torchrun shares the rows of {' and '.join(_SHARED)}, not of {command}"
+        )
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:

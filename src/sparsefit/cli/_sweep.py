@@ -17,6 +17,7 @@ from sparsefit.cli._say import Command, ending, note
 from sparsefit.cli._table import MOST_ROWS, print_summary, print_table
 from sparsefit.core.files import writing
 from sparsefit.core.progress import show_progress
+from sparsefit.core.team import is_follower
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row, Store
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def run_sweep(
     # Rows that stream to stdout are progress enough, and a bar would cut through them.
     streams = format != "table" and sys.stdout.isatty()
     with (
-        _folder(out) as folder,
+        # One process of torchrun has the results; the others keep theirs for themselves.
+        _folder(None if is_follower() else out) as folder,
         show_progress(bar=not streams, lines=format == "table") as report,
     ):
         rows = run_cells(

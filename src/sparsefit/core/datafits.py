@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from sparsefit.core.team import Team
 
 
 class Datafit(Protocol):
@@ -264,6 +267,28 @@ def _log_softmax(z: Tensor) -> Tensor:
         return z.log_softmax(dim=-1)
     z = z - z.amax(dim=-1, keepdim=True)
     return z.sub_(z.exp().sum(dim=-1, keepdim=True).log_())
+
+
+@dataclass(frozen=True)
+class TotalFit:
+    """A datafit whose value is the sum over the rows of all processes.
+
+    Attributes
+    ----------
+    own : Datafit
+    team : Team
+    """
+
+    own: Datafit
+    team: Team
+
+    def value(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the sum over all rows."""
+        return self.team.total(self.own.value(z, y))
+
+    def __getattr__(self, name: str) -> Any:
+        """Have all else from the datafit of the rows that are here."""
+        return getattr(self.own, name)
 
 
 def curvature_roots(datafit: Datafit, z: Tensor, y: Tensor) -> Iterator[Tensor]:

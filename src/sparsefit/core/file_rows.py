@@ -102,6 +102,10 @@ class FileRows:
         Rows of the files that are not among these, increasing.
     center, factor : ndarray of shape (columns,)
         What is subtracted from a column, and what it is multiplied with then.
+    first : int
+        Of the rows that are not left out, the first one that is among these.
+    count : int or None
+        How many from there on; None for all.
 
     Examples
     --------
@@ -118,6 +122,8 @@ class FileRows:
     left_out: np.ndarray
     center: np.ndarray
     factor: np.ndarray
+    first: int = 0
+    count: int | None = None
     dtype: np.dtype[Any] = field(default=np.dtype(np.float32))
     _known: dict[str, bool] = field(default_factory=dict, repr=False)
 
@@ -153,7 +159,14 @@ class FileRows:
         return replace(self, factor=self.factor * scale)
 
     def __len__(self) -> int:
-        return sum(file.shape[0] for file in self.files) - len(self.left_out)
+        if self.count is not None:
+            return self.count
+        return sum(file.shape[0] for file in self.files) - len(self.left_out) - self.first
+
+    def part(self, rows: slice) -> FileRows:
+        """Return some rows, one after the other, without reading them."""
+        start, stop, _ = rows.indices(len(self))
+        return replace(self, first=self.first + start, count=max(stop - start, 0))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -229,6 +242,7 @@ class FileRows:
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
         """Return where in the files some rows are."""
+        rows = rows + self.first
         # Before the k-th row that is left out there are left_out[k] - k that are not.
         kept_before = self.left_out - np.arange(len(self.left_out))
         places: np.ndarray = rows + np.searchsorted(kept_before, rows, side="right")

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparsefit.core.errors import DataError
 from sparsefit.core.file_rows import FileRows, Rows, chunks, mean_square
+from sparsefit.core.team import Share, Team
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
@@ -48,6 +49,8 @@ class Problem:
         Facts on the data that go into the row, by name.
     sample_weight : ndarray of shape (n,), optional
         What each row counts for, > 0; a row of weight 2 is as good as two.
+    share : Share, optional
+        Which rows of a whole X and y are; default: all.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class Problem:
     image_shape: tuple[int, ...] = ()
     info: dict[str, Any] = field(default_factory=dict)
     sample_weight: np.ndarray | None = None
+    share: Share | None = None
     # What a solver made of these very rows, so that it need not be made again; never copied.
     layouts: dict[tuple[Any, ...], Any] = field(
         init=False, default_factory=dict, repr=False, compare=False
@@ -119,10 +123,46 @@ class Problem:
         >>> Problem(np.eye(9), np.ones((9, 1))).sample(2, seed=0).X.shape
         (2, 9)
         """
-        if len(self.X) <= count:
-            return self
+        if self.n <= count:
+            return self if self.share is None else self._gathered(np.arange(self.n))
         random = np.random.default_rng(seed)
-        return self.take(np.sort(random.choice(len(self.X), count, replace=False)))
+        index = np.sort(random.choice(self.n, count, replace=False))
+        return self.take(index) if self.share is None else self._gathered(index)
+
+    @property
+    def n(self) -> int:
+        """Rows in all, those of other processes included."""
+        return len(self.X) if self.share is None else self.share.n
+
+    def part(self, team: Team) -> Problem:
+        """Return the problem on the rows that are this process's among all, of which it is one.
+
+        Examples
+        --------
+        >>> problem = Problem(np.eye(5), np.ones((5, 1)))
+        >>> [len(problem.part(Team(rank, 2)).X) for rank in (0, 1)]
+        [2, 3]
+        """
+        if team.size == 1:
+            return self
+        own = team.part_of(len(self.X))
+        X = self.X.part(own) if isinstance(self.X, FileRows) else self.X[own]
+        share = Share(team, own.start, len(self.X))
+        return replace(self, X=X, y=self.y[own], share=share)
+
+    @property
+    def has_negative_targets(self) -> bool:
+        """Whether a target of any row is below zero."""
+        own = np.array([np.any(self.y < 0)])
+        return bool((own if self.share is None else self.share.gathered(own)).any())
+
+    def _gathered(self, index: np.ndarray) -> Problem:
+        """Return some rows, by their numbers among all, in every process."""
+        share = self.share
+        assert share is not None
+        own = share.own(index, len(self.X))
+        X, y = share.gathered(self.X[own]), share.gathered(self.y[own])
+        return replace(self, X=X, y=y, share=None)
 
     @property
     def n_features(self) -> int:
@@ -151,8 +191,14 @@ class Problem:
         >>> problem.input_scale(1.0), problem.input_scale(128.0)
         (0.00390625, 1.0)
         """
-        present = math.sqrt(mean_square(self.X))
+        present = math.sqrt(self._mean_square())
         return 4.0 ** round(math.log(rms / present, 4)) if present else 1.0
+
+    def _mean_square(self) -> float:
+        own = mean_square(self.X)
+        if self.share is None:
+            return own
+        return float(self.share.gathered(np.array([own * len(self.X)])).sum()) / self.n
 
 
 def _is_finite(array: Rows) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sparsefit.core.file_rows import FileRows, Rows
 from sparsefit.core.memory import ROWS_PER_TILE
+from sparsefit.core.team import ALONE, Share, Team
 
 # Of blocks that are read again each time, so many are kept for who goes over them at once.
 _RECENT = 4
@@ -37,6 +38,8 @@ class RowBlocks:
     room : int, optional
         Bytes of blocks that are kept of rows in files; the others are read each time, the next one
         while this one is used. Results do not depend on it.
+    share : Share, optional
+        Which rows of a whole these are; default: all.
 
     Examples
     --------
@@ -54,14 +57,29 @@ class RowBlocks:
         device: torch.device | str = "cpu",
         weights: np.ndarray | None = None,
         room: int = 0,
+        share: Share | None = None,
     ):
         self.X, self.bias, self.dtype, self.device = X, bias, dtype, torch.device(device)
-        self.weights, self.room = weights, room
+        self.weights, self.room, self.share = weights, room, share
 
     @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.X)
+
+    @property
+    def n_all(self) -> int:
+        """Number of rows, those of other processes included."""
+        return self.n if self.share is None else self.share.n
+
+    @property
+    def team(self) -> Team:
+        """The processes that have the other rows."""
+        return ALONE if self.share is None else self.share.team
+
+    def total(self, part: Tensor) -> Tensor:
+        """Return a sum over all rows, from that over these."""
+        return self.team.total(part)
 
     @property
     def d(self) -> int:

@@ -18,6 +18,7 @@ from sparsefit.core.file_rows import FileRows, Rows
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.core.team import Share
 from sparsefit.dense.mlp import MLP
 
 
@@ -116,7 +117,7 @@ class Trainer:
         weight = problem.relative_weight
         self.weight = None if weight is None else torch.tensor(weight, dtype=dtype, device=device)
         self.problem = problem
-        self.batches = Batches(len(self.X), protocol.batch_size, setting.seed)
+        self.batches = Batches(problem.n, protocol.batch_size, setting.seed)
         self.epochs = protocol.epochs or math.ceil(protocol.steps / self.batches.per_epoch)
         self.total_steps = self.epochs * self.batches.per_epoch
         self.protocol, self.n_steps = protocol, 0
@@ -188,18 +189,39 @@ class Trainer:
 
     def add_gradient(self, index: np.ndarray) -> Tensor:
         """Add the gradient on the rows of a minibatch to the parameters; return the loss."""
-        if isinstance(self.X, FileRows):
-            return self._add_from_files(index)
+        share, X = self.problem.share, self.X
+        if share is not None:
+            return self._add_by_team(index, share)
+        if isinstance(X, FileRows):
+            return self._add_in_pieces(index, len(index))
         rows = slice(None) if self.batches.full else torch.from_numpy(index)
-        return self._add(self.X[rows], rows)
+        return self._add(X[rows], rows)
 
-    def _add_from_files(self, index: np.ndarray) -> Tensor:
-        """Add the gradient piece by piece, which may be all rows."""
-        assert isinstance(self.X, FileRows)
-        total = self._like.new_zeros(())
-        for at in np.split(index, range(self.X.rows_per_chunk, len(index), self.X.rows_per_chunk)):
-            X = torch.from_numpy(self.X[at]).to(self._like) * self.scale
-            total += self._add(X, torch.from_numpy(at), len(at) / len(index)).detach()
+    def _add_by_team(self, index: np.ndarray, share: Share) -> Tensor:
+        """Add the gradient on rows by their numbers among all; each process has some of them."""
+        parameters = [p for p in self.net.parameters() if p.requires_grad]
+        before = [None if p.grad is None else p.grad.clone() for p in parameters]
+        self.net.zero_grad()
+        own = share.own(index, len(self.y))
+        loss = share.team.total(self._add_in_pieces(own, len(index)))
+        for parameter, earlier in zip(parameters, before, strict=True):
+            found = parameter.grad
+            grad = share.team.total(torch.zeros_like(parameter) if found is None else found)
+            parameter.grad = grad if earlier is None else earlier + grad
+        return loss
+
+    def _add_in_pieces(self, index: np.ndarray, count: int) -> Tensor:
+        """Add the gradient piece by piece, which may be all rows; `count` are those of the mean."""
+        total, X = self._like.new_zeros(()), self.X
+        step = X.rows_per_chunk if isinstance(X, FileRows) else max(len(index), 1)
+        for start in range(0, len(index), step):
+            at = index[start : start + step]
+            rows = torch.from_numpy(at)
+            if isinstance(X, FileRows):
+                block = torch.from_numpy(X[at]).to(self._like) * self.scale
+            else:
+                block = X[rows]
+            total += self._add(block, rows, len(at) / count).detach()
         return total
 
     def _add(self, X: Tensor, rows: slice | Tensor, share: float = 1.0) -> Tensor:

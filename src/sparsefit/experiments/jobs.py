@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sparsefit.core.device import limited_threads
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting
+from sparsefit.core.team import ALONE, Team
 from sparsefit.experiments._machine import limited_memory, peak_memory_mb, reset_peak_memory
 from sparsefit.experiments.claims import Claims
 from sparsefit.experiments.spec import Cell
@@ -41,11 +43,14 @@ class Rules:
         Run ids of cells that failed before this sweep, and are tried again.
     max_memory : int or None
         Bytes that the process of a cell may have.
+    team : Team
+        Processes that share the rows of each cell; the first one has the results.
     """
 
     store: Store
     again: frozenset[str] = frozenset()
     max_memory: int | None = None
+    team: Team = ALONE
 
 
 def group(cells: Iterable[Cell]) -> Iterator[Job]:
@@ -69,7 +74,7 @@ def run_job(job: Job, rules: Rules, said: Signal) -> Iterator[Row]:
         yield from found.values()
         if missing:
             with limited_memory(rules.max_memory):
-                yield from _compute(missing, rules.store, _named(said, job))
+                yield from _compute(missing, rules, _named(said, job))
 
 
 def find_rows(
@@ -110,7 +115,8 @@ def _named(said: Signal, job: Job) -> Callable[[float, str], None]:
     return lambda share, message: said(share, f"{name} {message}")
 
 
-def _compute(job: Job, store: Store, progress: Callable[[float, str], None]) -> Iterator[Row]:
+def _compute(job: Job, rules: Rules, progress: Callable[[float, str], None]) -> Iterator[Row]:
+    store = rules.store
     # A method without a budget gets 1, which it ignores.
     pending = {cell.nnz or 1: cell for cell in job}
     setting = replace(job[0].setting, progress=progress)
@@ -120,6 +126,8 @@ def _compute(job: Job, store: Store, progress: Callable[[float, str], None]) -> 
         try:
             problem = load_problem(job[0])
             method.check(problem)
+            if isinstance(problem, Problem):
+                problem = problem.part(rules.team)
             method.warm_up()
             reset_peak_memory()
             for seconds, (nnz, fit) in _timed(method.path(problem, list(pending), setting)):

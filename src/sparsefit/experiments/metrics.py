@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsefit.core.file_rows import Rows
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
 
@@ -114,15 +113,15 @@ def _classes(problem: Problem, outputs: np.ndarray) -> np.ndarray:
     return (outputs[:, 0] > threshold).astype(np.int64)
 
 
-def constant_outputs(problem: Problem) -> np.ndarray:
+def constant_outputs(problem: Problem, y: np.ndarray) -> np.ndarray:
     """Return the best constant output for the training rows, shape (1, k).
 
-    The mean of y; for accuracy, outputs that select the commonest class.
+    The mean of `y`, all training targets; for accuracy, outputs that select the commonest class.
     """
     if problem.metric != "accuracy":
-        mean: np.ndarray = np.asarray(problem.y, dtype=np.float64).mean(axis=0)[None, :]
+        mean: np.ndarray = np.asarray(y, dtype=np.float64).mean(axis=0)[None, :]
         return mean
-    labels = np.asarray(problem.y).reshape(len(problem.y)).astype(np.int64)
+    labels = np.asarray(y).reshape(len(y)).astype(np.int64)
     commonest = np.bincount(labels).argmax()
     if problem.loss == "softmax":
         return np.eye(problem.n_classes)[[commonest]]
@@ -138,16 +137,19 @@ def network_scores(problem: Problem, network: Network) -> dict[str, float]:
         ``value`` and ``constant_value`` are on fresh rows where the problem has them, else on the
         training rows; ``train_value`` and ``constant_train_value`` are on the training rows.
     """
-    constant = constant_outputs(problem)
+    y, outputs = problem.y, network.predict(problem.X)
+    if problem.share is not None:
+        y, outputs = (problem.share.gathered(array) for array in (y, outputs))
+    constant = constant_outputs(problem, y)
 
-    def both(X: Rows, y: np.ndarray) -> tuple[float, float]:
+    def both(y: np.ndarray, outputs: np.ndarray) -> tuple[float, float]:
         repeated = np.broadcast_to(constant, (len(y), constant.shape[1]))
-        return score(problem, y, network.predict(X)), score(problem, y, repeated)
+        return score(problem, y, outputs), score(problem, y, repeated)
 
-    train_value, constant_train_value = both(problem.X, problem.y)
+    train_value, constant_train_value = both(y, outputs)
     value, constant_value = train_value, constant_train_value
     if problem.X_test is not None and problem.y_test is not None:
-        value, constant_value = both(problem.X_test, problem.y_test)
+        value, constant_value = both(problem.y_test, network.predict(problem.X_test))
     return {
         "value": value,
         "train_value": train_value,

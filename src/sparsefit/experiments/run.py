@@ -12,6 +12,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.core.setting import no_progress
 from sparsefit.core.sizes import bytes_of
+from sparsefit.core.team import present_team
 from sparsefit.experiments.claims import Claims
 from sparsefit.experiments.engines import Engine, EngineOptions, Work, open_engine
 from sparsefit.experiments.engines._base import Future
@@ -82,20 +83,29 @@ def run_cells(
     engine = engine or EngineOptions()
     for device in sorted({cell.setting.device for cell in cells}):
         check_device(device)
-    rows, missing, again = stored_rows(cells, store, on_note)
-    first = {cell.task: cell for cell in reversed(missing) if not cell.task.draws_truth}
-    for cell in reversed(first.values()):
-        _check_data(cell)
-    for row in rows.values():
-        on_row(row)
-    rules = Rules(store, again, bytes_of(engine.max_memory or ""))
-    jobs = list(group(missing))
-    tracker = Tracker(jobs, len(rows), on_progress)
-    with tracker.watching():
-        for row in _run(jobs, rules, engine, tracker):
-            rows[row["run_id"]] = row
+    with present_team() as team:
+        if team.size > 1 and (engine.engine != "processes" or engine.workers > 1):
+            raise SparsefitError(
+                "processes of torchrun share each cell: leave out --workers, --engine"
+            )
+        rows, missing, again = stored_rows(cells, store, on_note)
+        if team.size > 1:
+            # What the first process has not, all compute.
+            wanted = set(team.agreed([cell.run_id for cell in missing]))
+            missing = [cell for cell in cells if cell.run_id in wanted]
+        first = {cell.task: cell for cell in reversed(missing) if not cell.task.draws_truth}
+        for cell in reversed(first.values()):
+            _check_data(cell)
+        for row in rows.values():
             on_row(row)
-    return [rows[cell.run_id] for cell in cells]
+        rules = Rules(store, again, bytes_of(engine.max_memory or ""), team)
+        jobs = list(group(missing))
+        tracker = Tracker(jobs, len(rows), on_progress)
+        with tracker.watching():
+            for row in _run(jobs, rules, engine, tracker):
+                rows[row["run_id"]] = row
+                on_row(row)
+    return [rows[cell.run_id] for cell in cells if cell.run_id in rows]
 
 
 def stored_rows(

@@ -118,7 +118,7 @@ def certify(
     >>> found.fresh_change < -0.9
     True
     """
-    size = float(objective.y.square().sum())
+    size = float(objective.rows.total(objective.y.square().sum()))
     if net.nnz == 0 or size == 0:
         return None
     names = _Names(net, objective.rows, units)

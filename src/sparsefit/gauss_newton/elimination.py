@@ -52,7 +52,7 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     price = 2 * math.log(max(possible, 2))
 
     def criterion(refitted: Minimum) -> float:
-        return objective.y.numel() * math.log(refitted.loss) + price * refitted.net.nnz
+        return objective.n_targets * math.log(refitted.loss) + price * refitted.net.nnz
 
     best = now = result
     while now.net.nnz > 1:
@@ -94,7 +94,7 @@ def drop_rounding(result: Minimum, objective: Objective, allowed: float) -> Mini
     net = result.net
     curvature = present(net, objective.slopes(net)[0])
     # How much the outputs change at most, as the root of a mean square: these add up.
-    sizes = (net.values.square()[: len(curvature)] * curvature / objective.y.numel()).sqrt()
+    sizes = (net.values.square()[: len(curvature)] * curvature / objective.n_targets).sqrt()
     ordered, place = sizes.sort()
     idle = place[ordered.cumsum(0) <= math.sqrt(allowed)]
     if not len(idle):

@@ -100,7 +100,7 @@ class GrowAndPrune:
 
     def merged(self, result: Minimum) -> Minimum:
         """Make one of ever less parallel units, as long as the loss stays near what it was."""
-        most = (1 + slack(self.objective.rows.n)) * result.loss + self.enough
+        most = (1 + slack(self.objective.n)) * result.loss + self.enough
         for cosine in CYCLE.cosines:
             before, net = result.net, self._merge(result.net, cosine)
             if (net.n_units, net.nnz) == (before.n_units, before.nnz):

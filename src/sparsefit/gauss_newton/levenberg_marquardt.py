@@ -60,7 +60,7 @@ def levenberg_marquardt(
         equations = objective.equations(net)
         equations = equations._replace(gram=with_gauge(net, equations.gram))
         gram, gradient, total = objective.penalised(net, equations)
-        loss = total / objective.y.numel()
+        loss = total / objective.n_targets
         if loss <= enough or (before - loss < gain * before and before < float("inf")):
             return Minimum(net, loss, taken)
         better, before = None, loss

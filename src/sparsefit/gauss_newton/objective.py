@@ -21,6 +21,8 @@ from sparsefit.gauss_newton.sparse_net import Edges, Forward, SparseNet
 _DRAWS = 10
 # Narrower products of matrices gain nothing.
 _LEAST_WIDTH = 64
+# Rows that a step takes which looks at them one by one: those of all processes, if they are few.
+_MOST_GATHERED = 50_000
 # Keeps quotients of numbers that are both zero finite.
 _TINY = 1e-300
 
@@ -141,7 +143,7 @@ class Objective:
             setting.device,
             setting.bias,
         )
-        if (most is not None and len(problem.X) > most) or problem.sample_weight is not None:
+        if (most is not None and problem.n > most) or problem.sample_weight is not None:
             key = (*key, most, setting.seed)
         if key not in problem.layouts:
             problem.layouts[key] = cls._laid_out(problem, setting, most)
@@ -163,7 +165,7 @@ class Objective:
         dtype = getattr(torch, setting.dtype or "float64")
         rows = RowBlocks(
             problem.X, bias=setting.bias, dtype=dtype, device=setting.device, weights=weights,
-            room=setting.memory_bytes // 2,
+            room=setting.memory_bytes // 2, share=problem.share,
         )  # fmt: skip
         y = torch.tensor(problem.y, device=setting.device)
         if problem.loss == "softmax":
@@ -175,10 +177,46 @@ class Objective:
 
     def sample(self, count: int, seed: int) -> Objective:
         """Return the objective on `count` of the rows, drawn at random, in their order."""
-        drawn = np.random.default_rng(seed).choice(self.rows.n, count, replace=False)
+        drawn = np.random.default_rng(seed).choice(self.rows.n_all, count, replace=False)
         index = np.sort(drawn)
+        if self.rows.share is not None:
+            return self._gathered(index)
         y = self.y[:, torch.from_numpy(index).to(self.y.device)]
         return replace(self, rows=self.rows.take(index), y=y)
+
+    def here(self) -> Objective:
+        """Return the objective on all rows, or a draw if they are many, in this process alone."""
+        if self.rows.share is None:
+            return self
+        count = min(self.rows.n_all, _MOST_GATHERED)
+        return self.sample(count, seed=0)
+
+    def _gathered(self, index: np.ndarray) -> Objective:
+        """Return the objective on rows by their numbers among all, in every process."""
+        rows, share = self.rows, self.rows.share
+        assert share is not None
+        own = share.own(index, rows.n)
+        X = share.team.gather(torch.from_numpy(rows.X[own]))
+        y = share.team.gather(self.y[:, torch.from_numpy(own)].T)
+        whole = RowBlocks(X.numpy(), bias=rows.bias, dtype=rows.dtype, device=rows.device)
+        return replace(self, rows=whole, y=y.T.contiguous())
+
+    @property
+    def n(self) -> int:
+        """Rows in all."""
+        return self.rows.n_all
+
+    @property
+    def n_targets(self) -> int:
+        """Numbers that are fitted, in all."""
+        return len(self.y) * self.n
+
+    @property
+    def mean_square(self) -> float:
+        """The mean square of what is fitted."""
+        if self.rows.share is None:
+            return float(self.y.square().mean())
+        return float(self.rows.total(self.y.square().sum())) / self.n_targets
 
     @property
     def n_outputs(self) -> int:
@@ -198,11 +236,12 @@ class Objective:
 
         For the squared loss alone that is the mean square of the residual.
         """
-        loss = 2 * float(self.datafit.value(self.outputs(net).T, self.y.T)) / self.y.numel()
+        own = self.datafit.value(self.outputs(net).T, self.y.T)
+        loss = 2 * float(self.rows.total(own)) / self.n_targets
         penalty = self.alpha * float(net.values.square().sum()) / len(self.y)
         if self.prior is not None:
             away = net.values - self.prior.center
-            penalty += float(away @ self.prior.precision @ away) / self.y.numel()
+            penalty += float(away @ self.prior.precision @ away) / self.n_targets
         return loss + penalty
 
     def equations(self, net: SparseNet) -> Equations:
@@ -223,6 +262,7 @@ class Objective:
             gradient += net.jacobian(through, self.datafit.gradient(z, targets).T).sum(dim=1)
             for root in curvature_roots(self.datafit, z, targets):
                 _add_lower(gram, net.jacobian(through, root.T))
+        gram, gradient, total = map(self.rows.total, (gram, gradient, total))
         return Equations(_mirrored(gram), gradient, float(total))
 
     def _shallow_equations(self, net: SparseNet) -> Equations:
@@ -238,6 +278,7 @@ class Objective:
             _add_lower(gram, feature.to(self.gram_dtype or feature.dtype))
             slope = slope + feature @ residual.T
             total = total + residual.square().sum()
+        gram, slope, total = map(self.rows.total, (gram, slope, total))
         gram = _mirrored(gram)[place][:, place] * (weight @ weight.T)
         return Equations(gram, (slope[place] * weight).sum(dim=1), float(total))
 
@@ -250,7 +291,7 @@ class Objective:
             gradient = gradient + pull
             total += float(pull @ (net.values - self.prior.center))
         if self.alpha:
-            weight = self.alpha * self.y.shape[1]
+            weight = self.alpha * self.n
             gram = gram.clone()
             gram.diagonal().add_(weight)
             gradient = gradient + weight * net.values
@@ -288,9 +329,13 @@ class Objective:
                 if number == 0:
                     source = torch.cat([source.clamp(min=0), (-source).clamp(min=0)])
                 _add_slopes(slope, pulls[number + 1], squares[number + 1], source)
+        live, fresh = ([self._summed(slope) for slope in found] for found in (live, fresh))
         *hidden, last, skip = live
         readouts = [*([] if net.fused else [last]), *([skip] if net.skip_counts else [])]
         return [*hidden, *readouts], fresh
+
+    def _summed(self, slope: Slopes) -> Slopes:
+        return Slopes(self.rows.total(slope.gradient), self.rows.total(slope.curvature))
 
     def _pulls_and_squares(
         self, net: SparseNet, through: Forward, y: Tensor

@@ -88,7 +88,7 @@ class Recovery:
             A network to begin with, of a larger budget.
         """
         best, n_alike = None, 0
-        goal = RECOVERY.goal * float(objective.y.square().mean())
+        goal = RECOVERY.goal * objective.mean_square
         for attempt in range(self.effort.restarts + 1):
             phase = self._phase(objective, attempt, goal, best)
             if attempt == 0 and init is not None:
@@ -133,7 +133,7 @@ class Recovery:
         """
         rows = phase.objective.rows
         count = max(RECOVERY.least_rows, RECOVERY.rows_a_weight * (self.nnz + rows.d))
-        if count > RECOVERY.drawn * rows.n:
+        if count > RECOVERY.drawn * phase.objective.n:
             return self._attempt(phase, attempt)
         drawn = phase.objective.sample(count, self._seed(attempt))
         few = replace(phase, objective=replace(drawn, gram_dtype=torch.float32))
@@ -154,7 +154,7 @@ class Recovery:
         return phase.run(min(settled, key=lambda found: found.loss), cycles)
 
     def _has_few_rows(self, objective: Objective) -> bool:
-        return objective.rows.n < START.few_rows * objective.rows.d
+        return objective.n < START.few_rows * objective.rows.d
 
     def _has_free_skip(self, objective: Objective, attempt: int) -> bool:
         """Whether to search with a free skip connection: it makes the signs of units irrelevant."""

@@ -67,6 +67,7 @@ def relaxed_start(
         Of the initial weights and the minibatches; torch's global generator is left as it is.
     how : RelaxedStart
     """
+    objective = objective.here()
     most = max(1, how.room // objective.rows.d)
     if len(units) > 1 or units[0] <= most:
         narrow = [min(width, most) for width in units]

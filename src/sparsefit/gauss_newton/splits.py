@@ -118,6 +118,7 @@ def mirror(net: SparseNet, objective: Objective, count: int) -> SparseNet:
         image = (-(weights @ through.inputs[-2])).clamp(min=0)
         slope = slope + image @ (through.outputs - objective.y[:, span]).T
         square = square + image.square().sum(dim=1)
+    slope, square = objective.rows.total(slope), objective.rows.total(square)
     value = -slope / square.clamp(min=1e-300)[:, None]
     gain = value.square() * square[:, None]
     if net.fused:
@@ -138,6 +139,8 @@ def mirror(net: SparseNet, objective: Objective, count: int) -> SparseNet:
 
 def _splits(net: SparseNet, objective: Objective) -> Iterator[tuple[float, int, Tensor]]:
     """Yield for each unit how much |r|^2 falls by its best split, and one of the two parts."""
+    # Rows are looked at one by one.
+    objective = objective.here()
     blocks = objective.rows.blocks
     inputs = torch.cat([net.forward(block).inputs[-2] for block in blocks], dim=1)
     fed = net.readout.dense().T

@@ -68,7 +68,7 @@ def contract(
         inverted = inverse(with_gauge(net, gram), SURGEON.ridge)
         if net.nnz > nnz:
             first = max(int(how.share * (net.nnz - nnz)), int(how.least * net.nnz), 1)
-            drop = _least(net, inverted, nnz, first, slack(objective.rows.n) * total)
+            drop = _least(net, inverted, nnz, first, slack(objective.n) * total)
         else:
             drop = _least_unit(net, inverted)
         net = remove(net, inverted, drop)

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
 from sparsefit import gauss_newton
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import Other, above, at_least, option
@@ -127,4 +125,4 @@ class Splice(Method):
     def _is_fused(self, problem: Problem) -> bool:
         if problem.n_outputs > 1 or self.signs == "free":
             return False
-        return self.signs == "plus" or not bool(np.any(problem.y < 0))
+        return self.signs == "plus" or not problem.has_negative_targets

@@ -71,6 +71,12 @@ class SupportMatrix(Protocol):
     def squares(self) -> Tensor:
         """Return the squared norms of the columns, shape (s,)."""
 
+    def square(self, v: Tensor) -> Tensor:
+        """Return |v|^2 for v of shape (n,), the rows of other processes included."""
+
+    def norm(self, v: Tensor) -> Tensor:
+        """Return |v|, likewise."""
+
 
 class BlockModel(Protocol):
     """Outputs z as a function of a long parameter vector, which is only ever held sparsely.
@@ -87,6 +93,10 @@ class BlockModel(Protocol):
     n_params: int
     is_linear: bool
     memory: Workspace
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in all, those of other processes included."""
 
     def zeros(self) -> SparseVector:
         """Return the zero parameter vector in the model's dtype and on its device."""

@@ -61,6 +61,11 @@ class FactoredReLU:
         self.n_hidden_params = hidden * rows.d
         self.n_params = self.n_hidden_params + hidden * n_outputs
 
+    @property
+    def n_rows(self) -> int:
+        """Rows in all, those of other processes included."""
+        return self.rows.n_all
+
     def zeros(self) -> SparseVector:
         """Return the zero parameter vector."""
         return SparseVector.zeros(self.n_params, dtype=self.rows.dtype, device=self.rows.device)
@@ -101,6 +106,7 @@ class FactoredReLU:
                 active = pattern[row]
                 w_gradient.addmm_((u_rows @ piece.T) * active, block.T)
                 u_gradient.addmm_((w_rows @ block) * active, piece)
+            w_gradient, u_gradient = self.rows.total(w_gradient), self.rows.total(u_gradient)
             w_indices = (units[:, None] * self.rows.d + inputs).ravel()
             yield Block(w_indices, w_rows.ravel(), w_gradient.ravel())
             u_indices = self.n_hidden_params + (units[:, None] * self.n_outputs + outputs).ravel()

@@ -55,6 +55,11 @@ class GatedReLU:
         self.patterns = Patterns(rows, hidden, gates, self.memory)
         self.n_params = hidden * rows.d
 
+    @property
+    def n_rows(self) -> int:
+        """Rows in all, those of other processes included."""
+        return self.rows.n_all
+
     def zeros(self) -> SparseVector:
         """Return the zero parameter vector."""
         return SparseVector.zeros(self.n_params, dtype=self.rows.dtype, device=self.rows.device)
@@ -78,7 +83,7 @@ class GatedReLU:
             for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
                 gradient.addmm_(self.patterns.as_floats(active).mul_(piece), block.T)
             units, row = self.patterns.units_of(tile)
-            gradient = gradient[row]
+            gradient = self.rows.total(gradient)[row]
             if self._bounds is not None:
                 self._bounds.renew(units, gradient)
             indices = (units[:, None] * d + inputs).ravel()
@@ -99,7 +104,8 @@ class GatedReLU:
     @cached_property
     def _bounds(self) -> GradientBounds | None:
         """None where nothing can be left out: if gates follow weights, all units have some."""
-        if not self.patterns.can_be_packed:
+        # Bounds are of the rows that are here.
+        if not self.patterns.can_be_packed or self.rows.team.size > 1:
             return None
         return GradientBounds(self.rows, self.hidden)
 
@@ -116,6 +122,7 @@ class GatedReLU:
                 floats = self.patterns.as_floats(active)
                 squares.addmm_(floats, block.square().T)
                 inner.addmm_(floats.mul_(r[span]), block.T)
+            squares, inner = self.rows.total(squares), self.rows.total(inner)
             order = self.patterns.first[tile].argsort()
             indices = self.patterns.first[tile][order][:, None] * self.rows.d + inputs
             yield Atoms(indices.ravel(), inner[order].ravel(), squares[order].ravel())
@@ -195,7 +202,7 @@ class GatedColumns:
         total = r.new_zeros(len(self._keys))
         for span, block in zip(self.rows.spans, self.blocks(), strict=True):
             total.addmv_(block, r[span])
-        return total[self._column]
+        return self.rows.total(total)[self._column]
 
     def both(self, v: Tensor, cotangent: RowMap) -> tuple[Tensor, Tensor]:
         """Return z = A_S v and A_S^T cotangent(z), in one pass over the columns."""
@@ -204,11 +211,19 @@ class GatedColumns:
         for span, block in zip(self.rows.spans, self.blocks(), strict=True):
             pieces.append(weights @ block)
             total.addmv_(block, cotangent(pieces[-1], span))
-        return torch.cat(pieces), total[self._column]
+        return torch.cat(pieces), self.rows.total(total)[self._column]
 
     def squares(self) -> Tensor:
         """Return the squared norms of the columns, shape (s,)."""
         total = self.rows.blocks[0].new_zeros(len(self._keys))
         for block in self.blocks():
             total += block.square().sum(dim=1)
-        return total[self._column]
+        return self.rows.total(total)[self._column]
+
+    def square(self, v: Tensor) -> Tensor:
+        """Return |v|^2 of a vector that has a number for each row."""
+        return self.rows.total(v.square().sum())
+
+    def norm(self, v: Tensor) -> Tensor:
+        """Return |v| of a vector that has a number for each row."""
+        return v.norm() if self.rows.team.size == 1 else self.square(v).sqrt()

@@ -66,6 +66,11 @@ class GaussianSensing:
     def _columns(self, indices: Tensor) -> Tensor:
         return self._draw(indices) if self._kept is None else self._kept[indices]
 
+    @property
+    def n_rows(self) -> int:
+        """Length of z."""
+        return self.columns.n_inputs
+
     def zeros(self) -> SparseVector:
         """Return the zero vector."""
         return SparseVector.zeros(self.n_params, dtype=self.dtype, device=self.device)
@@ -128,3 +133,12 @@ class DrawnColumns:
     def squares(self) -> Tensor:
         """Return the squared norms of the columns, shape (s,)."""
         return self._transposed.square().sum(dim=1)
+
+    def square(self, v: Tensor) -> Tensor:
+        """Return |v|^2."""
+        return v.square().sum()
+
+    def norm(self, v: Tensor) -> Tensor:
+        """Return |v|."""
+        norm: Tensor = v.norm()
+        return norm

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.batches import Batches
-from sparsefit.core.datafits import Datafit, Squared
+from sparsefit.core.datafits import Datafit
 from sparsefit.core.result import Status
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models.base import BlockModel
@@ -138,7 +138,7 @@ class Solver(ABC):
                 coef = new
                 if self.sequential and epoch > 0 and n_iter % self.update_every == 0:
                     model, gates = model.refresh(coef, self._fresh(n_iter)), coef
-            history.append(loss.item() / len(target))
+            history.append(loss.item() / on_batch.n_rows)
             best.offer(model, coef)
             if callback is not None:
                 callback(epoch + 1, coef)
@@ -152,7 +152,7 @@ class Solver(ABC):
         name = type(self).__name__
         if self.needs_linear and not model.is_linear:
             raise TypeError(f"{name} needs a model that is linear in its parameters")
-        if self.needs_squared and not isinstance(datafit, Squared):
+        if self.needs_squared and not datafit.has_unit_curvature:
             raise TypeError(f"{name} needs the squared loss")
 
     def _fresh(self, n_iter: int) -> int | None:

@@ -61,7 +61,7 @@ class HTP(Solver):
         columns = model.support(union.indices)
         norms, scale = column_norms(columns)
         descent = scale * columns.rmatvec(y - z)
-        length = quadratic_step(descent, columns.matvec(scale * descent))
+        length = quadratic_step(descent, columns.square(columns.matvec(scale * descent)))
         moved = norms * union.values + length * descent
         del columns  # gives its memory to the next ones
         kept = hard_threshold(moved, nnz)

@@ -71,7 +71,7 @@ class AIHT(Solver):
         residual_of = _residual(datafit, y)
         z, gradient = columns.both(coef.values, residual_of)
         residual = residual_of(z, slice(None))
-        length = quadratic_step(gradient, columns.matvec(gradient))
+        length = quadratic_step(gradient, columns.square(columns.matvec(gradient)))
         top = StreamingTopK(model.zeros(), nnz)
         beyond = _least(coef, gradient, length) if self.screens and 0 < coef.nnz == nnz else 0.0
         for block in model.blocks(coef, residual, beyond):
@@ -205,7 +205,7 @@ class SketchedIHT(Solver):
             model = model.with_fill(RandomGates(self.seed, width))
         sketch, top = self._sketch[0], StreamingTopK(model.zeros(), nnz)
         z = model.forward(coef)
-        residual = datafit.gradient(z, y) / len(y)
+        residual = datafit.gradient(z, y) / model.n_rows
         blocks = _replayable(model, coef, residual)
         for block in blocks():
             sketch.add(block.indices, -self.length * block.gradient)

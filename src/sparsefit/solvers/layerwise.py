@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from scipy import sparse
 from torch import Tensor
 
 from sparsefit.core.batches import Batches
-from sparsefit.core.datafits import DATAFITS, Squared
+from sparsefit.core.datafits import DATAFITS, Datafit, Squared, TotalFit
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.file_rows import FileRows, Rows, chunks
 from sparsefit.core.gates import RandomGates
@@ -63,12 +64,14 @@ def fit_layerwise(
     share = nnz // setting.layers
     if share == 0:
         raise SparsefitError(f"nnz={nnz} leaves nothing for each of {setting.layers} hidden layers")
+    if problem.share is not None and batch_size:
+        raise SparsefitError("minibatches are of the rows of one process: leave --batch-size out")
     X, layers, results = problem.X, list[Layer](), list[SolveResult]()
     for number in range(setting.layers):
         model = _make_model(problem, X, setting)
         solver = make_solver(model, share)
         result = solver.solve(
-            model, DATAFITS[problem.loss](), _targets(problem, model), share,
+            model, _datafit(problem), _targets(problem, model), share,
             batches=Batches(model.rows.n, batch_size, setting.seed),
             callback=_reporter(model, solver, setting, list(layers)),
         )  # fmt: skip
@@ -83,6 +86,13 @@ def fit_layerwise(
         tuple(loss for result in results for loss in result.history),
         note="; ".join(dict.fromkeys(result.note for result in results if result.note)),
     )
+
+
+def _datafit(problem: Problem) -> Datafit:
+    datafit: Datafit = DATAFITS[problem.loss]()
+    if problem.share is None:
+        return datafit
+    return cast(Datafit, TotalFit(datafit, problem.share.team))
 
 
 def _worst(statuses: list[Status]) -> Status:
@@ -120,7 +130,8 @@ def _make_model(problem: Problem, X: Rows, setting: Setting) -> NetworkModel:
     dtype = getattr(torch, str(setting.dtype))
     # Rows that are in files have half of the room.
     room = setting.memory_bytes // (2 if isinstance(X, FileRows) else 1)
-    rows = RowBlocks(X, bias=setting.bias, dtype=dtype, device=setting.device, room=room)
+    rows = RowBlocks(X, bias=setting.bias, dtype=dtype, device=setting.device, room=room,
+                     share=problem.share)  # fmt: skip
     memory = Workspace(room, setting.device)
     gates = RandomGates(setting.seed, rows.d)
     if problem.n_outputs == 1:

@@ -58,7 +58,9 @@ class OMP(Solver):
         """Take one step; see the class."""
         z = model.forward(coef)
         loss, count = datafit.value(z, y), min(self.atoms, nnz - coef.nnz)
+        columns = model.support(coef.indices)
+        error, size = columns.norm(y - z), columns.norm(y)
         # Once the fit is exact, what correlates with its rounding is left out.
-        if count == 0 or bool((y - z).norm() <= 100 * torch.finfo(y.dtype).eps * y.norm()):
+        if count == 0 or bool(error <= 100 * torch.finfo(y.dtype).eps * size):
             return coef, loss
         return debias(model, y, with_zeros(coef, best_atoms(model, coef, y - z, count)))[0], loss

@@ -119,18 +119,18 @@ def least_squares(columns: SupportMatrix, y: Tensor, start: Tensor) -> tuple[Ten
     z, gradient = columns.both(v, lambda outputs, rows: y[rows] - outputs)
     gradient = scale * gradient
     direction, slope = gradient, gradient.square().sum()
-    error, steepest = (y - z).norm(), torch.zeros((), dtype=y.dtype, device=y.device)
+    error, steepest = columns.norm(y - z), torch.zeros((), dtype=y.dtype, device=y.device)
     how, eps = CONJUGATE_GRADIENTS, torch.finfo(y.dtype).eps
-    rounding = how.roundings * eps * (y.norm() + z.norm())
+    rounding = how.roundings * eps * (columns.norm(y) + columns.norm(z))
     for _ in range(how.max_iter):
         # With columns of norm 1, their inner products with the residual are at most its norm.
         if bool(slope.sqrt() <= how.tolerance * error + rounding):
             break
         image, curved = columns.both(scale * direction, lambda outputs, rows: outputs)
-        steep = image.norm() / direction.norm()
+        steep = columns.norm(image) / direction.norm()
         steepest = torch.maximum(steepest, steep)
-        length = slope / image.square().sum()
-        before, error = error, (y - z - length * image).norm()
+        length = slope / columns.square(image)
+        before, error = error, columns.norm(y - z - length * image)
         # It falls with every step, until rounding is all that moves it. And normal equations hold
         # squares of singular values: one below eps^1/2 of the largest is rounding, its weights too.
         if not bool((error < before) & (steep > math.sqrt(eps) * steepest)):

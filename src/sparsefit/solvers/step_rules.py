@@ -7,15 +7,15 @@ from collections.abc import Callable
 from torch import Tensor
 
 
-def quadratic_step(gradient: Tensor, image: Tensor) -> Tensor:
+def quadratic_step(gradient: Tensor, squared_image: Tensor) -> Tensor:
     """Return the minimiser of 1/2 ||r - mu A g||^2 for g = A^T r, which is |g|^2 / |A g|^2.
 
     Parameters
     ----------
     gradient : Tensor of shape (s,)
         g on the present support.
-    image : Tensor of shape (n,)
-        A_S g.
+    squared_image : Tensor
+        |A_S g|^2, a scalar.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def quadratic_step(gradient: Tensor, image: Tensor) -> Tensor:
     """
     if len(gradient) == 0:
         return gradient.new_tensor(1e-14)
-    return gradient.square().sum() / (image.square().sum() + 1e-8)
+    return gradient.square().sum() / (squared_image + 1e-8)
 
 
 def armijo(

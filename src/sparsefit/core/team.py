@@ -1,0 +1,146 @@
+"""Processes that have parts of the rows each, and sums over all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+# torch is loaded where it is needed: a sweep that is only planned does without.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Team:
+    """Processes that do the same, each for its part of the rows.
+
+    Whatever is summed over rows is summed over the processes in the order of their ranks, so that
+    all of them have the same bits and take the same decisions.
+
+    Attributes
+    ----------
+    rank : int
+        Number of this process.
+    size : int
+
+    Examples
+    --------
+    >>> [Team(rank, 2).part_of(5) for rank in (0, 1)]
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def total(self, part: Tensor) -> Tensor:
+        """Return the sum over all processes."""
+        if self.size == 1:
+            return part
+        import torch
+        from torch import distributed
+
+        parts = [torch.empty_like(part) for _ in range(self.size)]
+        distributed.all_gather(parts, part.contiguous())
+        total = parts[0].clone()
+        for other in parts[1:]:
+            total += other
+        return total
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """Return the rows of all processes, in the order of their ranks."""
+        if self.size == 1:
+            return rows
+        import torch
+        from torch import distributed
+
+        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        distributed.all_gather(counts, torch.tensor([len(rows)]))
+        most = max(int(count) for count in counts)
+        padded = rows.new_zeros(most, *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in counts]
+        distributed.all_gather(parts, padded)
+        return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+
+    def agreed(self, texts: Sequence[str]) -> list[str]:
+        """Return the texts that the first process has."""
+        import torch
+        from torch import distributed
+
+        content = torch.tensor(list("\n".join(texts).encode()), dtype=torch.uint8)
+        size = torch.tensor([len(content)])
+        if self.size > 1:
+            distributed.broadcast(size, 0)
+            content = content if self.rank == 0 else torch.empty(int(size), dtype=torch.uint8)
+            distributed.broadcast(content, 0)
+        whole = bytes(content.tolist()).decode()
+        return whole.split("\n") if whole else []
+
+    def part_of(self, n: int) -> slice:
+        """Return which of `n` rows this process has."""
+        return slice(self.rank * n // self.size, (self.rank + 1) * n // self.size)
+
+
+ALONE = Team()
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which rows of a whole some rows are.
+
+    Attributes
+    ----------
+    team : Team
+        Whose processes have the others.
+    first : int
+        Number of the first of these rows among all.
+    n : int
+        Rows in all.
+    """
+
+    team: Team
+    first: int
+    n: int
+
+    def gathered(self, rows: np.ndarray) -> np.ndarray:
+        """Return something of each of these rows for all rows."""
+        import torch
+
+        found: np.ndarray = self.team.gather(torch.from_numpy(np.ascontiguousarray(rows))).numpy()
+        return found
+
+    def own(self, index: np.ndarray, count: int) -> np.ndarray:
+        """Return which rows are among `count` that are here, from numbers among all."""
+        is_here = (index >= self.first) & (index < self.first + count)
+        own: np.ndarray = index[is_here] - self.first
+        return own
+
+
+@contextmanager
+def present_team() -> Iterator[Team]:
+    """Give the team that torchrun started this process in; or this process alone."""
+    if not _is_started_by_torchrun():
+        yield ALONE
+        return
+    import torch
+    from torch import distributed
+
+    distributed.init_process_group("cuda:nccl,cpu:gloo" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Team(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def is_follower() -> bool:
+    """Whether this process is one of torchrun's but the first, which has the results."""
+    return _is_started_by_torchrun() and int(os.environ["RANK"]) > 0
+
+
+def _is_started_by_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
