@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.jobs import JOBS, Job, prepare
 
-TOY = ["--kills", "1", "--only", "train"]
+TOY = ["--kills", "1", "--only", "export"]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 VICTIMS = ("parent", "worker", "group")
 _MOST_SECONDS = 300
