@@ -38,18 +38,27 @@ class Team:
     size: int = 1
 
     def total(self, part: Tensor) -> Tensor:
-        """Return the sum over all processes."""
+        """Return the sum over all processes.
+
+        Each process sums a piece, over the others in order, and all get all pieces: what one
+        receives is twice the size of `part`, however many processes there are.
+        """
         if self.size == 1:
             return part
         import torch
         from torch import distributed
 
-        parts = [torch.empty_like(part) for _ in range(self.size)]
-        distributed.all_gather(parts, part.contiguous())
-        total = parts[0].clone()
-        for other in parts[1:]:
-            total += other
-        return total
+        count = -(-part.numel() // self.size)
+        flat = part.new_zeros(count * self.size)
+        flat[: part.numel()] = part.reshape(-1)
+        received = torch.empty_like(flat)
+        distributed.all_to_all_single(received, flat)
+        own, *others = received.view(self.size, count)
+        piece = own.clone()
+        for other in others:
+            piece += other
+        distributed.all_gather_into_tensor(flat, piece)
+        return flat[: part.numel()].view(part.shape)
 
     def gather(self, rows: Tensor) -> Tensor:
         """Return the rows of all processes, in the order of their ranks."""

@@ -50,12 +50,19 @@ class Claims:
     def holding(self, cells: Iterable[Cell]) -> Iterator[list[Cell]]:
         """Claim cells, and give those that nobody else has."""
         with contextlib.ExitStack() as held:
-            yield [cell for cell in cells if self._take(self._lease(cell), held)]
+            yield [cell for cell in cells if self._take(self._lease(cell.run_id), held)]
+
+    def sweep_up(self, leftovers: Iterable[tuple[str, Path]]) -> None:
+        """Remove files, each of the cell of a run id, that nobody is writing any more."""
+        for run_id, path in leftovers:
+            with contextlib.ExitStack() as held:
+                if self._take(self._lease(run_id), held):
+                    path.unlink(missing_ok=True)
 
     def until_one_is_free(self, cells: list[Cell]) -> Cell:
         """Wait for the first of some cells that nobody has, any more."""
         # A lease sees only by looking twice that nobody renews it.
-        leases = [(cell, self._lease(cell)) for cell in cells]
+        leases = [(cell, self._lease(cell.run_id)) for cell in cells]
         while True:
             for cell, lease in leases:
                 with contextlib.ExitStack() as held:
@@ -63,8 +70,8 @@ class Claims:
                         return cell
             time.sleep(_LOOK_SECONDS)
 
-    def _lease(self, cell: Cell) -> SoftFileLease:
-        path = self.folder / "claims" / f"{cell.run_id}.lock"
+    def _lease(self, run_id: str) -> SoftFileLease:
+        path = self.folder / "claims" / f"{run_id}.lock"
         return SoftFileLease(path, lease_duration=_LEASE_SECONDS, timeout=0)
 
     def _take(self, lease: SoftFileLease, held: contextlib.ExitStack) -> bool:

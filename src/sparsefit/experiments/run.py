@@ -100,6 +100,8 @@ def run_cells(
             on_row(row)
         rules = Rules(store, again, bytes_of(engine.max_memory or ""), team)
         jobs = list(group(missing))
+        # Of runs that were killed.
+        Claims(store.folder).sweep_up(store.leftovers())
         tracker = Tracker(jobs, len(rows), on_progress)
         with tracker.watching():
             for row in _run(jobs, rules, engine, tracker):

@@ -127,6 +127,12 @@ class Store:
                 found[run_id] = row
         return found
 
+    def leftovers(self) -> Iterator[tuple[str, Path]]:
+        """Give files that were begun and not ended, each with the run id of its cell."""
+        for name in ("rows", "networks", "logs"):
+            for path in (self.folder / name).glob(".*.tmp"):
+                yield path.name[1:].partition(".")[0], path
+
     def put_network(self, run_id: str, network: Network) -> Network:
         """Save a network and return it as read back from its file."""
         from safetensors import SafetensorError
