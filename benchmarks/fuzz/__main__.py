@@ -24,7 +24,7 @@ from benchmarks.fuzz.targets import targets
 
 from sparsefit.core.errors import SparsefitError
 
-TOY = ["--inputs", "300"]
+TOY = ["--inputs", "2000"]
 # An input that takes longer hangs; one that needs more than that in memory blows it up.
 MOST_SECONDS = 10.0
 MOST_BYTES = 2**30

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from sparsefit import load_rows
+from sparsefit import Network, load_rows
 from sparsefit.cli import main
 from sparsefit.cli._table import print_table
 from sparsefit.core import progress
@@ -733,3 +733,43 @@ def test_figures_notes_a_damaged_row(command, tmp_path):
     code, _, err = command("figures", "runs")
     assert code == 0
     assert err[0] == f"note: {path.relative_to(tmp_path)} is damaged (not JSON) and left out"
+
+
+# Rows over processes.
+
+
+def test_the_processes_of_torchrun_share_the_rows(tmp_path):
+    words = [
+        "run", "--task", "planted", "--method", "aiht", "splice", "--hidden", "3", "--nnz", "6",
+        "--n-features", "8", "--n-samples", "301", "--n-test", "50", "--format", "json",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    rows = []
+    for name, launcher in {"alone": [], "both": torchrun}.items():
+        done = subprocess.run(
+            [sys.executable, *launcher, "-m", "sparsefit", *words, "--out", name], cwd=tmp_path,
+            env=environment, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        rows.append({(row := json.loads(line))["method"]: row for line in done.stdout.splitlines()})
+    alone, both = rows
+    for method, row in alone.items():
+        names = ("value", "train_value", "constant_train_value")
+        for name in names:
+            assert both[method][name] == pytest.approx(row[name], abs=0.05)
+        one, two = (
+            Network.load(tmp_path / name / "networks" / f"{row['run_id']}.safetensors")
+            for name in ("alone", "both")
+        )
+        for left, right in zip(one.layers, two.layers, strict=True):
+            assert (left.weight.indices == right.weight.indices).all()
+
+
+def test_torchrun_shares_no_other_command(command, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    code, out, [sentence] = command("tasks")
+    assert (code, out) == (2, "")
+    assert sentence.endswith("torchrun shares the rows of run and reproduce, not of tasks")

@@ -173,3 +173,21 @@ def test_a_damaged_model_is_refused(command, tmp_path, fitted):
     code, _, err = command("predict", model, "houses.csv")
     assert code == 2
     assert "cannot be read as a network" in err[0]
+
+
+def test_a_large_table_is_fitted_on_a_draw_within_the_memory(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6000, 3))
+    table = np.column_stack([X, np.maximum(X[:, 0] - X[:, 2], 0)]).astype(np.float32)
+    np.save(tmp_path / "t.npy", table)
+    header = "a,b,c,y"
+    np.savetxt(tmp_path / "t.csv", table, delimiter=",", header=header, comments="")
+    for name, target in (("t.npy", "3"), ("t.csv", "y")):
+        words = ["fit", str(tmp_path / name), "--target", target, "--nnz", "2", "--hidden", "2"]
+        out = str(tmp_path / "m.safetensors")
+        assert main([*words, "--memory", "200KB", "--out", out, "--force"]) == 0
+        printed = capsys.readouterr()
+        assert "a draw of 1250 of the 6000 rows is read, as --memory 200KB has room" in printed.err
+        assert "numbers on 250 test rows" in printed.err + printed.out
+    assert main([*words, "--memory", "much", "--out", out, "--force"]) == 2
+    assert "--memory must be text that is a size" in capsys.readouterr().err

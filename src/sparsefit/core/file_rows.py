@@ -218,12 +218,16 @@ class FileRows:
         return raw
 
     def _scaled(self, raw: np.ndarray) -> np.ndarray:
-        chosen = raw if len(self.columns) == raw.shape[1] else raw[:, self.columns]
+        chosen = raw if self._has_all_columns else raw[:, self.columns]
         if self._is_plain:
             return chosen.astype(np.float32)
         # In float64: a column may be far from zero beside its spread.
         scaled: np.ndarray = ((chosen - self.center) * self.factor).astype(np.float32)
         return scaled
+
+    @cached_property
+    def _has_all_columns(self) -> bool:
+        return bool(np.array_equal(self.columns, np.arange(self.files[0].shape[1])))
 
     @cached_property
     def _is_plain(self) -> bool:
