@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 CONSTRAINTS ?= constraints.txt
+INPUTS ?= 100000
+KILLS ?= 200
 
-.PHONY: setup demo test test-all lint bench docs clean
+.PHONY: setup demo test test-all lint bench fuzz chaos docs clean
 
 setup: $(READY)
 
@@ -35,6 +37,12 @@ bench: $(READY)  ## speed against a plain loop and against the bare matrix produ
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/mask_cost.py
+
+fuzz: $(READY)  ## every reader, with damaged files
+	$(BIN)/python -m benchmarks.fuzz --inputs $(INPUTS)
+
+chaos: $(READY)  ## kills at random moments, and faults of disks, clocks and hosts
+	$(BIN)/python -m benchmarks.chaos --kills $(KILLS) --faults
 
 docs: $(READY)  ## the documentation, in build/docs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[docs]"

@@ -134,11 +134,12 @@ def _tables(folder: Path) -> dict[str, bytes]:
     rows = [dict(zip("abcy", line.split(","), strict=True)) for line in text.split()[1:]]
     pyarrow.parquet.write_table(pa.Table.from_pylist(rows), folder / "t.parquet")
     np.savez(folder / "t.npz", X=np.arange(60.0).reshape(20, 3), y=np.arange(20) % 2)
+    np.save(folder / "t.npy", np.arange(60.0).reshape(20, 3))
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     return {
         "csv": text.encode(), "tsv": text.replace(",", "\t").encode("utf-16"),
         "jsonl": lines.encode(), "parquet": (folder / "t.parquet").read_bytes(),
-        "npz": (folder / "t.npz").read_bytes(),
+        "npz": (folder / "t.npz").read_bytes(), "npy": (folder / "t.npy").read_bytes(),
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 
 from sparsefit.core.device import check_device, limited_threads
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.file_rows import FileRows
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
 from sparsefit.core.row_blocks import RowBlocks
@@ -27,6 +28,8 @@ from sparsefit.gauss_newton.objective import Objective
 
 # The Gram matrix of more weights than that takes too much memory, and its cube too long.
 MOST_WEIGHTS = 5000
+# Of rows in files.
+_MOST_ROWS = 100_000
 VECTOR_NOTE = "the run recovers a sparse vector, which has no units: there is only its row"
 
 
@@ -75,6 +78,7 @@ def diagnose(
     found |= dict.fromkeys((*measured, "stability"))
     found["recovery"] = _recovery(run)
     notes: list[str] = []
+    run = _in_memory(run, notes)
     with limited_threads(run.cell.setting.threads):
         if isinstance(run.problem, SensingProblem):
             notes.append(VECTOR_NOTE)
@@ -86,6 +90,17 @@ def diagnose(
             found["stability"] = _stability(run, resamples, drift, progress)
     facts: dict[str, Any] = plain(found | {"notes": notes})
     return facts
+
+
+def _in_memory(run: StoredRun, notes: list[str]) -> StoredRun:
+    """Return a run whose rows are in memory: a draw of them, if they are many in files."""
+    problem = run.problem
+    if isinstance(problem, SensingProblem) or not isinstance(problem.X, FileRows):
+        return run
+    if problem.n > _MOST_ROWS:
+        notes.append(f"measured on a draw of {_MOST_ROWS} of the {problem.n} rows")
+        return replace(run, problem=problem.sample(_MOST_ROWS, run.cell.setting.seed))
+    return replace(run, problem=replace(problem, X=problem.X[:]))
 
 
 def _recovery(run: StoredRun) -> dict[str, Any] | None:
