@@ -34,6 +34,11 @@ class DenseMatrix:
         self.A, self.n_params = A, A.shape[1]
         self.memory = Workspace(0)
 
+    @property
+    def n_rows(self) -> int:
+        """Length of z."""
+        return len(self.A)
+
     def zeros(self) -> SparseVector:
         """Return the zero parameter vector."""
         return SparseVector.zeros(self.n_params, dtype=self.A.dtype, device=self.A.device)

@@ -27,7 +27,7 @@ def test_what_a_fit_loads_is_there_before_it(name):
 
 
 def test_a_cell_is_warmed_up_before_its_clock_starts(monkeypatch, tmp_path):
-    from sparsefit.experiments import run
+    from sparsefit.experiments import jobs, run
     from sparsefit.experiments.spec import grid
     from sparsefit.experiments.store import Store
     from tests import toys
@@ -35,8 +35,8 @@ def test_a_cell_is_warmed_up_before_its_clock_starts(monkeypatch, tmp_path):
     toys.install(monkeypatch.setattr)
     order = []
     monkeypatch.setattr(toys.Ones, "warm_up", lambda self: order.append("warm"))
-    timed = run._timed
-    monkeypatch.setattr(run, "_timed", lambda items: order.append("clock") or timed(items))
+    timed = jobs._timed
+    monkeypatch.setattr(jobs, "_timed", lambda items: order.append("clock") or timed(items))
     cells = grid([toys.Ramp()], [toys.Ones()], hidden=[2], nnz=[1])
     run.run_cells(cells, Store(tmp_path))
     assert order == ["warm", "clock"]

@@ -13,7 +13,7 @@ from sparsefit.cli._say import note
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.options import Condition, Options, at_least, like, option
 from sparsefit.core.setting import Setting
-from sparsefit.experiments.engines import EngineOptions
+from sparsefit.experiments.engines import EngineOptions, WorkerOptions
 from sparsefit.methods import Method, find_method
 from sparsefit.methods._base import METHODS
 from sparsefit.tasks import Task, find_task
@@ -67,7 +67,6 @@ class ResultOptions(FolderOptions):
         check=Condition(_is_below, "of a folder below that of --out"),
     )  # fmt: skip
     save_results: bool = option(True, "keep the results")
-    workers: int = like(EngineOptions, "workers")
     shard: str | None = option(
         None, "run only the I-th of N parts of the grid, from 0 on, by run id: for machines that "
         "share a folder, or an array of jobs",
@@ -93,6 +92,7 @@ class GpuOptions(Options):
 
 
 _FLAGS = OptionFlags([GridOptions, ResultOptions])
+_ENGINES = OptionFlags([WorkerOptions, EngineOptions])
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -124,16 +124,17 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
     named: list[type[Options]] = [find_task(name) for name in chosen.get("task", ())]
     named += [find_method(name) for name in chosen.get("method", ())]
     owners: list[type[Options]] = [Setting, *TASKS.own().values(), *METHODS.own().values()]
-    owners += [*named, GpuOptions, EngineOptions]
-    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed", "workers"))
+    owners += [*named, GpuOptions]
+    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed"))
     # All options of all tasks and methods are a wall: the help has those of the named ones.
     shown: set[type[Options]] = {Setting, GpuOptions, *named}
-    if "--engine" in words:
-        shown.add(EngineOptions)
+    wants_all = "--help-all" in words
+    engines = None if wants_all or "--engine" in words else {WorkerOptions}
+    _ENGINES.add_to(parser, {"where it runs": WorkerOptions}, engines)
     machine = "architecture and machine"
     titles: dict[str, type | tuple[type, ...]] = {machine: (Setting, GpuOptions)}
-    titles |= {"engines": EngineOptions, "options of tasks": Task, "options of methods": Method}
-    flags.add_to(parser, titles, None if "--help-all" in words else shown)
+    titles |= {"options of tasks": Task, "options of methods": Method}
+    flags.add_to(parser, titles, None if wants_all else shown)
     parser.set_defaults(handler=lambda arguments: run(arguments, flags), kept=KEPT)
 
 
@@ -144,7 +145,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
 
     chosen = _FLAGS.make(GridOptions, arguments)
     results = _FLAGS.make(ResultOptions, arguments)
-    engine = replace(flags.make(EngineOptions, arguments), workers=results.workers)
+    engine = _ENGINES.make(EngineOptions, arguments)
     if not chosen.task:
         raise SparsefitError(f"--task is missing: one or more of {', '.join(TASKS.names())}")
     tasks = [find_task(name) for name in chosen.task]
@@ -152,7 +153,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     setting = _setting(arguments, flags)
     built_tasks = [flags.make(task, arguments) for task in tasks]
     built_methods = [flags.make(method, arguments) for method in methods]
-    for unused in flags.unused([Setting, GpuOptions, EngineOptions, *tasks, *methods], arguments):
+    for unused in flags.unused([Setting, GpuOptions, *tasks, *methods], arguments):
         note(f"note: {unused} has no effect on the chosen tasks and methods")
     cells = grid(
         built_tasks,

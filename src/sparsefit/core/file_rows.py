@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +13,11 @@ import numpy as np
 
 from sparsefit.core.errors import DataError
 
+# What NumPy raises of a damaged header, which it reads as Python.
+NPY_DAMAGE = (
+    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, tokenize.TokenError,
+    RecursionError, MemoryError, OverflowError, AttributeError,
+)  # fmt: skip
 # Of rows that are read at a time, about.
 _CHUNK_BYTES = 8 * 2**20
 # Rows here and there that are read at a time: each has a page of the disk or more to itself.
@@ -55,7 +61,7 @@ class NpyFile:
                 shape, by_column, dtype = read(file)
                 start = file.tell()
             size = path.stat().st_size
-        except (OSError, ValueError, TypeError, SyntaxError, EOFError) as error:
+        except NPY_DAMAGE as error:
             raise DataError(f"{path} cannot be read as a .npy file: {error}") from None
         if dtype.kind not in "biuf":
             raise DataError(f"{path} has {dtype} where numbers are needed")

@@ -34,6 +34,16 @@ DENSE_NOTE = "the budget is at least the number of parameters: the network is de
 
 # A row without one of these is damaged; the other fields may differ between versions.
 REQUIRED = ("run_id", "task", "method", "hidden", "nnz", "seed", "metric", "value", "status")
+_NOTHING = type(None)
+# What these are, where they are there at all.
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("run_id", "task", "method", "status"), (str,)),
+    **dict.fromkeys(("hidden", "seed"), (int,)), "nnz": (int, _NOTHING),
+    "metric": (str, _NOTHING), "value": (int, float, _NOTHING),
+    **dict.fromkeys(("task_options", "method_options"), (dict, _NOTHING)),
+    **dict.fromkeys(("seconds", "train_value", "constant_value"), (int, float, _NOTHING)),
+    **dict.fromkeys(("layers",), (int, _NOTHING)), **dict.fromkeys(("note",), (str, _NOTHING)),
+}  # fmt: skip
 # Cells of these outcomes never had a network.
 WITHOUT_NETWORK = (Status.SKIPPED.value, Status.FAILED.value)
 _ORDER = ("task", "method", "layers", "hidden", "nnz", "seed")
@@ -204,6 +214,10 @@ def read_row(path: Path) -> Row:
     missing = [key for key in REQUIRED if key not in row]
     if missing:
         raise ValueError(f"no {missing[0]!r}")
+    for key, kinds in _KINDS.items():
+        value = row.get(key)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(f"{key!r} is {value!r}")
     if row["run_id"] != path.stem:
         raise ValueError(f"it is of run {row['run_id']!r}")
     return row

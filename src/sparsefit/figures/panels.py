@@ -147,7 +147,8 @@ def make_panels(rows: Sequence[Row], *, across: str | None = None) -> list[Panel
     panels = []
     for key, title in zip(groups, _labels(groups, "task"), strict=True):
         own = groups[key]
-        metrics = {row["metric"] for row in own if row["metric"] is not None}
+        # What another version measured is not known here.
+        metrics = {row["metric"] for row in own} & METRICS.keys()
         if metrics:
             task = TASKS.find_stored(own[0]["task"])
             metric = METRICS[min(metrics)]

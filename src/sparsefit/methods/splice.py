@@ -33,6 +33,7 @@ class Splice(Method):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(500, 5))
     >>> y = np.maximum(X[:, :1] - X[:, 2:3], 0)
     >>> from sparsefit.core.setting import Setting

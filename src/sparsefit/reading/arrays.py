@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from sparsefit.core.errors import DataError
+from sparsefit.core.file_rows import NPY_DAMAGE
 
 # What NumPy and zipfile raise of a damaged file: the last ones where it says that it is packed in a
 # way that they do not know, or locked.
 _DAMAGE = (
-    OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, OverflowError, SyntaxError,
-    struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError,
+    *NPY_DAMAGE, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError,
 )  # fmt: skip
 
 

@@ -21,13 +21,19 @@ _MINUTES = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineOptions(Options):
-    """Where cells are computed."""
+class WorkerOptions(Options):
+    """How many cells are computed at a time."""
 
     workers: int = option(
         1, "cells computed at a time, each with --threads threads",
         check=between(1, MOST_WORKERS),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions(WorkerOptions):
+    """Where cells are computed."""
+
     engine: Literal["processes", "dask", "slurm"] = option(
         "processes", "what computes cells: processes of this machine, the workers of a Dask "
         "cluster, or Slurm jobs (by submitit)",
