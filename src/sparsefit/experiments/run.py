@@ -12,7 +12,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.core.setting import no_progress
 from sparsefit.core.sizes import bytes_of
-from sparsefit.core.team import present_team
+from sparsefit.core.team import Team, present_team
 from sparsefit.experiments.claims import Claims
 from sparsefit.experiments.engines import Engine, EngineOptions, Work, open_engine
 from sparsefit.experiments.engines._base import Future
@@ -84,15 +84,9 @@ def run_cells(
     for device in sorted({cell.setting.device for cell in cells}):
         check_device(device)
     with present_team() as team:
-        if team.size > 1 and (engine.engine != "processes" or engine.workers > 1):
-            raise SparsefitError(
-                "processes of torchrun share each cell: leave out --workers, --engine"
-            )
         rows, missing, again = stored_rows(cells, store, on_note)
         if team.size > 1:
-            # What the first process has not, all compute.
-            wanted = set(team.agreed([cell.run_id for cell in missing]))
-            missing = [cell for cell in cells if cell.run_id in wanted]
+            missing = _shared_cells(cells, missing, team, engine)
         first = {cell.task: cell for cell in reversed(missing) if not cell.task.draws_truth}
         for cell in reversed(first.values()):
             _check_data(cell)
@@ -108,6 +102,16 @@ def run_cells(
                 rows[row["run_id"]] = row
                 on_row(row)
     return [rows[cell.run_id] for cell in cells if cell.run_id in rows]
+
+
+def _shared_cells(
+    cells: Sequence[Cell], missing: list[Cell], team: Team, engine: EngineOptions
+) -> list[Cell]:
+    """Return the cells that all processes of torchrun compute: those that the first one has not."""
+    if engine.engine != "processes" or engine.workers > 1:
+        raise SparsefitError("torchrun's processes share each cell: leave out --workers, --engine")
+    wanted = set(team.agreed([cell.run_id for cell in missing]))
+    return [cell for cell in cells if cell.run_id in wanted]
 
 
 def stored_rows(
