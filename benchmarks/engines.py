@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-TOY = ["--seeds", "1", "--engines", "one", "shards", "--tiny", "3"]
+TOY = ["--seeds", "1", "--engines", "runs", "--tiny", "3"]
 SOURCE = Path(__file__).parents[1] / "src"
 # A method that notes each network that it fits.
 _COUNTED = '''

@@ -30,8 +30,9 @@ def clock(monkeypatch, step):
     monkeypatch.setattr(time, "monotonic", lambda: began + step * next(looks))
 
 
-@pytest.mark.parametrize("nnz", [30, 250, "auto"])
-@pytest.mark.parametrize("is_exact", [False, True])
+@pytest.mark.parametrize(
+    ("nnz", "is_exact"), [(30, False), (250, True), ("auto", False), ("auto", True)]
+)
 def test_progress_never_goes_back_and_names_folds_and_weights(nnz, is_exact, monkeypatch):
     monkeypatch.setattr(_search, "SEARCH", SearchProfile(first=20))
     X, y = noisy()

@@ -1,5 +1,6 @@
 """Options: what a declaration accepts, what it refuses, and how one is reused."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +19,7 @@ from sparsefit.core.options import (
     option,
     option_infos,
 )
+from sparsefit.core.setting import Setting
 from sparsefit.dense import PROTOCOLS
 from sparsefit.nn.budget import ALLOCATIONS
 from sparsefit.nn.masks import FROZEN
@@ -104,3 +106,10 @@ def test_like_copies_a_declaration_but_for_what_is_given():
 )
 def test_names_of_choices_are_those_of_what_is_there(literal, known):
     assert set(get_args(literal)) == known
+
+
+def test_the_old_name_of_the_memory_still_works():
+    with pytest.warns(DeprecationWarning, match="memory_mb is called memory now"):
+        setting = Setting(memory_mb=9)
+    assert setting == Setting(memory="9MB")
+    assert dataclasses.replace(setting, seed=1).memory_bytes == 9_000_000

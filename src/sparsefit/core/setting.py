@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
 from sparsefit.core.options import Options, at_least, between, option
@@ -56,10 +57,19 @@ class Setting(Options):
         aliases=("memory-mb",),
         check=SIZE,
     )
+    # What `memory` was called; it goes with the next minor version.
+    memory_mb: InitVar[int | None] = None
     progress: Callable[[float, str], None] = field(default=no_progress, compare=False)
     # Gets a `Network` after every iteration, where the method shows them and someone asks: making
     # one costs. It is named `Any` as its module loads scipy, which ``--help`` does without.
     observe: Callable[[Any], None] | None = field(default=None, compare=False)
+
+    def __post_init__(self, memory_mb: int | None) -> None:
+        """Check the options; take the old name of one."""
+        if memory_mb is not None:
+            warnings.warn("memory_mb is called memory now, as memory='9MB'", DeprecationWarning, 3)
+            object.__setattr__(self, "memory", f"{memory_mb}MB")
+        super().__post_init__()
 
     @property
     def memory_bytes(self) -> int:
