@@ -618,6 +618,10 @@ def test_a_worker_of_dask_that_is_killed_costs_its_cell(tmp_path):
         (["--engine", "dask", "--address", "nowhere"], "that answers within 10 s"),
         (["--engine", "slurm"], "where there is no sbatch"),
         (["--engine", "slurm", "--address", "tcp://a:1"], "--address must be local, or left out"),
+        (
+            ["--engine", "dask", "--address", "local", "--no-save-results"],
+            "--engine must be processes",
+        ),
         (["--address", "local"], "left out without --engine dask or slurm"),
         (["--engine", "spark"], "--engine must be"),
         (

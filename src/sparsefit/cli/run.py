@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sparsefit.cli._flags import KEPT, Commands, FolderOptions, OptionFlags, Parser, SweepFormat
 from sparsefit.cli._say import note
-from sparsefit.core.errors import SparsefitError
+from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.options import Condition, Options, at_least, like, option
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.engines import EngineOptions, WorkerOptions
@@ -170,6 +170,8 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     if results.dry_run:
         print(plan(cells, results.folder, engine.workers))
         return 0
+    if not results.save_results and engine.engine != "processes":
+        raise OptionError("engine", engine.engine, "processes with --no-save-results")
     rows = run_sweep(cells, out=results.folder, engine=engine, format=results.format)
     return exit_code(rows)
 

@@ -144,6 +144,9 @@ def _run(jobs: list[Job], rules: Rules, options: EngineOptions, tracker: Tracker
     if is_here or not jobs:
         yield from _Sweep(jobs, rules, tracker).run_here()
         return
+    # Whatever folder they work in.
+    store = replace(rules.store, folder=rules.store.folder.absolute())
+    rules = replace(rules, store=store)
     work = Work(len(jobs), max(job[0].setting.threads for job in jobs), rules.store.folder)
     with open_engine(options, work) as engine:
         tracker.workers = engine.slots
