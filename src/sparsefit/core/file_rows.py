@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +24,24 @@ NPY_DAMAGE = (
 _CHUNK_BYTES = 8 * 2**20
 # Rows here and there that are read at a time: each has a page of the disk or more to itself.
 _SCATTERED = 2048
+
+
+def array_apart(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """Return an array that goes back to the system as soon as nobody has it.
+
+    Rows come and go, and between them small results are kept. In memory from malloc these would
+    sit in the gaps that rows leave, none would be large enough for the next rows, and the process
+    would grow as if it kept all of them.
+
+    Examples
+    --------
+    >>> array_apart((2, 3), np.dtype(np.float32)).shape
+    (2, 3)
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if not size:
+        return np.empty(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -76,13 +96,15 @@ class NpyFile:
         """Return `count` rows from `first` on, (count, columns)."""
         width = self.shape[1]
         # Not mapped: the pages of a map count as memory of the process.
-        numbers = np.fromfile(
-            self.path, self.dtype, count * width,
-            offset=self.start + first * width * self.dtype.itemsize,
-        )  # fmt: skip
-        if len(numbers) != count * width:
+        numbers = array_apart((count, width), self.dtype)
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.start + first * width * self.dtype.itemsize)
+            view, filled = numbers.data.cast("B"), 0
+            while filled < numbers.nbytes and (read := file.readinto(view[filled:])):
+                filled += read
+        if filled < numbers.nbytes:
             raise DataError(f"{self.path} became shorter while it was read")
-        return numbers.reshape(count, width)
+        return numbers
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Return rows by their numbers, (len(rows), columns)."""
@@ -225,10 +247,12 @@ class FileRows:
 
     def _scaled(self, raw: np.ndarray) -> np.ndarray:
         chosen = raw if self._has_all_columns else raw[:, self.columns]
+        scaled = array_apart(chosen.shape, self.dtype)
         if self._is_plain:
-            return chosen.astype(np.float32)
-        # In float64: a column may be far from zero beside its spread.
-        scaled: np.ndarray = ((chosen - self.center) * self.factor).astype(np.float32)
+            scaled[...] = chosen
+        else:
+            # In float64: a column may be far from zero beside its spread.
+            scaled[...] = (chosen - self.center) * self.factor
         return scaled
 
     @cached_property

@@ -225,7 +225,8 @@ class Patterns:
 
     @cached_property
     def _room(self) -> Tensor:
-        size = units_per_tile(self.rows.d) * max(block.shape[1] for block in self.rows.blocks)
+        widest = max(span.stop - span.start for span in self.rows.spans)
+        size = units_per_tile(self.rows.d) * widest
         return torch.empty(size, dtype=self.rows.dtype, device=self.rows.device)
 
     def _make(self, tile: slice, out: list[Tensor]) -> None:
@@ -240,8 +241,10 @@ class Patterns:
 
     def _empty(self, n_patterns: int) -> list[Tensor]:
         return [
-            torch.empty(n_patterns, block.shape[1], dtype=torch.bool, device=block.device)
-            for block in self.rows.blocks
+            torch.empty(
+                n_patterns, span.stop - span.start, dtype=torch.bool, device=self.rows.device
+            )
+            for span in self.rows.spans
         ]
 
     def take(self, index: np.ndarray) -> Patterns:
