@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import mmap
+import contextlib
+import ctypes
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +20,24 @@ NPY_DAMAGE = (
     OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, tokenize.TokenError,
     RecursionError, MemoryError, OverflowError, AttributeError,
 )  # fmt: skip
+# Of glibc's mallopt, and what is large.
+_M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 2**20
 # Of rows that are read at a time, about.
 _CHUNK_BYTES = 8 * 2**20
 # Rows here and there that are read at a time: each has a page of the disk or more to itself.
 _SCATTERED = 2048
 
 
-def array_apart(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    """Return an array that goes back to the system as soon as nobody has it.
+@lru_cache(maxsize=1)
+def _give_memory_back() -> None:
+    """Have malloc take each large array from the system by itself, and give it back at once.
 
-    Rows come and go, and between them small results are kept. In memory from malloc these would
-    sit in the gaps that rows leave, none would be large enough for the next rows, and the process
-    would grow as if it kept all of them.
-
-    Examples
-    --------
-    >>> array_apart((2, 3), np.dtype(np.float32)).shape
-    (2, 3)
+    Rows come and go, and so do arrays of a number for each row, and between them small results are
+    kept. These would sit in the gaps that large arrays leave, none would be large enough for the
+    next one, and the process would grow by a multiple of all that it ever holds.
     """
-    size = math.prod(shape) * dtype.itemsize
-    if not size:
-        return np.empty(shape, dtype)
-    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not of glibc
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -96,15 +92,13 @@ class NpyFile:
         """Return `count` rows from `first` on, (count, columns)."""
         width = self.shape[1]
         # Not mapped: the pages of a map count as memory of the process.
-        numbers = array_apart((count, width), self.dtype)
-        with self.path.open("rb", buffering=0) as file:
-            file.seek(self.start + first * width * self.dtype.itemsize)
-            view, filled = numbers.data.cast("B"), 0
-            while filled < numbers.nbytes and (read := file.readinto(view[filled:])):
-                filled += read
-        if filled < numbers.nbytes:
+        numbers = np.fromfile(
+            self.path, self.dtype, count * width,
+            offset=self.start + first * width * self.dtype.itemsize,
+        )  # fmt: skip
+        if len(numbers) != count * width:
             raise DataError(f"{self.path} became shorter while it was read")
-        return numbers
+        return numbers.reshape(count, width)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Return rows by their numbers, (len(rows), columns)."""
@@ -158,6 +152,7 @@ class FileRows:
     @classmethod
     def open(cls, paths: Sequence[Path]) -> FileRows:
         """Return all rows of some files; raise `DataError` if they do not fit together."""
+        _give_memory_back()
         files = tuple(NpyFile.open(path) for path in paths)
         for file in files[1:]:
             if file.shape[1] != files[0].shape[1]:
@@ -247,12 +242,10 @@ class FileRows:
 
     def _scaled(self, raw: np.ndarray) -> np.ndarray:
         chosen = raw if self._has_all_columns else raw[:, self.columns]
-        scaled = array_apart(chosen.shape, self.dtype)
         if self._is_plain:
-            scaled[...] = chosen
-        else:
-            # In float64: a column may be far from zero beside its spread.
-            scaled[...] = (chosen - self.center) * self.factor
+            return chosen.astype(np.float32)
+        # In float64: a column may be far from zero beside its spread.
+        scaled: np.ndarray = ((chosen - self.center) * self.factor).astype(np.float32)
         return scaled
 
     @cached_property

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefit.core.file_rows import FileRows, Rows, array_apart
+from sparsefit.core.file_rows import FileRows, Rows
 from sparsefit.core.memory import ROWS_PER_TILE
 from sparsefit.core.team import ALONE, Share, Team
 
@@ -101,18 +101,12 @@ class RowBlocks:
 
     def _block(self, span: slice) -> Tensor:
         x = self.X[span]
-        block = self._empty(self.d, len(x))
+        block = torch.empty(self.d, len(x), dtype=self.dtype, device=self.device)
         block[: x.shape[1]] = torch.tensor(x.T)
         block[x.shape[1] :] = 1
         if self.weights is not None:
             block *= torch.from_numpy(np.sqrt(self.weights[span])).to(block)
         return block
-
-    def _empty(self, height: int, width: int) -> Tensor:
-        if not isinstance(self.X, FileRows) or self.device.type != "cpu":
-            return torch.empty(height, width, dtype=self.dtype, device=self.device)
-        kind = torch.empty(0, dtype=self.dtype).numpy().dtype
-        return torch.from_numpy(array_apart((height, width), kind))
 
     def take(self, index: np.ndarray) -> RowBlocks:
         """Return the rows at `index`, in that order."""
