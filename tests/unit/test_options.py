@@ -113,3 +113,9 @@ def test_the_old_name_of_the_memory_still_works():
         setting = Setting(memory_mb=9)
     assert setting == Setting(memory="9MB")
     assert dataclasses.replace(setting, seed=1).memory_bytes == 9_000_000
+
+
+@pytest.mark.parametrize("value", [2**63, -(10**400)])
+def test_integers_beyond_those_of_arrays(value):
+    with pytest.raises(OptionError, match=r"^hidden must be an integer >= 1, and below 2\^63, got"):
+        Setting(hidden=value)

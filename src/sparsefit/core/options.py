@@ -25,6 +25,8 @@ from sparsefit.core.errors import OptionError, near_match
 
 # In place of a default: the option must be given.
 REQUIRED: Any = dataclasses.MISSING
+# Arrays count in 64 bits, and floats have an end.
+_TOO_LARGE = 2**63
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,8 @@ class OptionInfo:
     def _validate_item(self, value: Any) -> None:
         if isinstance(value, str) and value in self.words:
             return
+        if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+            raise OptionError(self.name, value, f"{self.allowed}, and below 2^63")
         if self.choices:
             good = value in self.choices
         elif self.type is float:
