@@ -27,6 +27,8 @@ from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models import FactoredReLU, GatedReLU, GaussianSensing, NetworkModel
 from sparsefit.solvers.base import Solver, SolveResult
 
+# Targets, outputs, residuals, an image, and two on the way.
+_NUMBERS_A_ROW = 6
 _WORST_FIRST = (Status.DIVERGED, Status.FINISHED, Status.CONVERGED)
 
 
@@ -128,11 +130,15 @@ def recover_vector(problem: SensingProblem, nnz: int, setting: Setting, solver: 
 
 def _make_model(problem: Problem, X: Rows, setting: Setting) -> NetworkModel:
     dtype = getattr(torch, str(setting.dtype))
-    # Rows that are in files have half of the room.
-    room = setting.memory_bytes // (2 if isinstance(X, FileRows) else 1)
-    rows = RowBlocks(X, bias=setting.bias, dtype=dtype, device=setting.device, room=room,
-                     share=problem.share)  # fmt: skip
-    memory = Workspace(room, setting.device)
+    memory_bytes, room = setting.memory_bytes, 0
+    if isinstance(X, FileRows):
+        # What solvers hold of each row, and rows that are kept, beside what they ask for.
+        left = max(memory_bytes - _NUMBERS_A_ROW * dtype.itemsize * len(X), memory_bytes // 8)
+        memory_bytes, room = left // 2, left // 4
+    rows = RowBlocks(
+        X, bias=setting.bias, dtype=dtype, device=setting.device, room=room, share=problem.share
+    )
+    memory = Workspace(memory_bytes, setting.device)
     gates = RandomGates(setting.seed, rows.d)
     if problem.n_outputs == 1:
         return GatedReLU(rows, setting.hidden, gates, memory)
