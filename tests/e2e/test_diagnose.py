@@ -170,10 +170,10 @@ def test_a_damaged_row(command):
         ({"data": "another digest"}, "are not those that run"),
         ({"task_options": {"n_rows": 7}}, "had other options"),
         ({"task_options": ...}, "does not say what was asked: no 'task_options'"),
-        ({"task_options": 5}, "does not say what was asked: "),
-        ({"task": 5}, "does not say what was asked: "),
+        ({"task_options": 5}, "is damaged: 'task_options' is 5"),
+        ({"task": 5}, "is damaged: 'task' is 5"),
         ({"task": "plantd"}, "unknown task 'plantd' (did you mean 'planted'?)"),
-        ({"hidden": "four"}, "--hidden must be an integer >= 1, got 'four'"),
+        ({"hidden": "four"}, "is damaged: 'hidden' is 'four'"),
     ],
     ids=str,
 )

@@ -55,7 +55,7 @@ def open_engine(options: EngineOptions, work: Work) -> Engine:
         if options.address == "local":
             cluster = LocalCluster(
                 n_workers=min(options.workers, work.n_jobs), threads_per_worker=1, processes=True,
-                dashboard_address=None, silence_logs=50,
+                dashboard_address=":0", silence_logs=50,
             )  # fmt: skip
             return Dask(Client(cluster), cluster)
     try:
