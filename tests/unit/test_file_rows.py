@@ -99,6 +99,13 @@ def test_files_of_different_widths(tmp_path):
         FileRows.open([tmp_path / "a.npy", tmp_path / "b.npy"])
 
 
+def test_files_of_different_types_are_read_alike_here_and_there(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1, 2]], dtype=np.int32))
+    np.save(tmp_path / "b.npy", np.array([[0.5, 2.25]]))
+    rows = FileRows.open([tmp_path / "a.npy", tmp_path / "b.npy"])
+    assert rows[:].tolist() == rows[np.array([0, 1])].tolist() == [[1.0, 2.0], [0.5, 2.25]]
+
+
 @pytest.mark.parametrize("room", [0, 10**5, 10**9])
 def test_streamed_blocks_are_the_blocks(room, tmp_path):
     X = np.random.default_rng(1).normal(size=(3 * ROWS_PER_TILE + 5, 4)).astype(np.float32)

@@ -233,7 +233,9 @@ class FileRows:
         """Return rows by their places in the files, as they are there, with all columns."""
         ends = np.cumsum([file.shape[0] for file in self.files])
         at = np.searchsorted(ends, places, side="right")
-        raw = np.empty((len(places), self.files[0].shape[1]), self.files[0].dtype)
+        # As `_raw` does where it joins files of several types.
+        kind = np.result_type(*(file.dtype for file in self.files))
+        raw = np.empty((len(places), self.files[0].shape[1]), kind)
         for number in np.unique(at):
             own = at == number
             before = int(ends[number]) - self.files[number].shape[0]
@@ -243,7 +245,7 @@ class FileRows:
     def _scaled(self, raw: np.ndarray) -> np.ndarray:
         chosen = raw if self._has_all_columns else raw[:, self.columns]
         if self._is_plain:
-            return chosen.astype(np.float32)
+            return chosen.astype(np.float32, copy=False)
         # In float64: a column may be far from zero beside its spread.
         scaled: np.ndarray = ((chosen - self.center) * self.factor).astype(np.float32)
         return scaled
