@@ -81,12 +81,9 @@ def run_job(job: Job, rules: Rules, said: Signal) -> Iterator[Row]:
                 yield from _compute(missing, rules, _named(said, job))
 
 
-def find_rows(
-    cells: Iterable[Cell], rules: Rules, on_note: Callable[[str], None] = lambda note: None
-) -> tuple[dict[str, Row], Job]:
+def find_rows(cells: Job, rules: Rules) -> tuple[dict[str, Row], Job]:
     """Return the rows that are there, by run id, and the cells that are to be run."""
-    cells = list(cells)
-    rows = rules.store.find([cell.run_id for cell in cells], on_note)
+    rows = rules.store.find([cell.run_id for cell in cells], lambda note: None)
     rows = {run_id: row for run_id, row in rows.items() if run_id not in rules.again}
     return rows, [cell for cell in cells if cell.run_id not in rows]
 

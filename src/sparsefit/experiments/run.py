@@ -101,6 +101,7 @@ def run_cells(
             for row in _run(jobs, rules, engine, tracker):
                 rows[row["run_id"]] = row
                 on_row(row)
+    # Of torchrun's processes only the first has the rows that were there.
     return [rows[cell.run_id] for cell in cells if cell.run_id in rows]
 
 

@@ -42,7 +42,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "metric": (str, _NOTHING), "value": (int, float, _NOTHING),
     **dict.fromkeys(("task_options", "method_options"), (dict, _NOTHING)),
     **dict.fromkeys(("seconds", "train_value", "constant_value"), (int, float, _NOTHING)),
-    **dict.fromkeys(("layers",), (int, _NOTHING)), **dict.fromkeys(("note",), (str, _NOTHING)),
+    "layers": (int, _NOTHING), "note": (str, _NOTHING),
 }  # fmt: skip
 # Cells of these outcomes never had a network.
 WITHOUT_NETWORK = (Status.SKIPPED.value, Status.FAILED.value)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ SETTINGS: Any = {
     "pdf.fonttype": 42,
 }
 _DOTS_PER_INCH = 150
+# What draws each kind of file.
+_BACKENDS = {"png": "agg", "svg": "svg", "pdf": "pdf"}
 _NO_DATE: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
@@ -110,14 +113,7 @@ def svg(figure: Figure) -> bytes:
 
 def _draw(figure: Figure, format: str, stream: IO[bytes]) -> None:
     """Draw a figure once; ``Figure.savefig`` does so twice, the first time to place everything."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
     figure.set_dpi(_DOTS_PER_INCH)
-    canvases: dict[str, Callable[[], Callable[..., Any]]] = {
-        "png": lambda: FigureCanvasAgg(figure).print_png,
-        "svg": lambda: FigureCanvasSVG(figure).print_svg,
-        "pdf": lambda: FigureCanvasPdf(figure).print_pdf,
-    }
-    canvases[format]()(stream, metadata=_NO_DATE[format])
+    backend = importlib.import_module(f"matplotlib.backends.backend_{_BACKENDS[format]}")
+    canvas = backend.FigureCanvas(figure)
+    getattr(canvas, f"print_{format}")(stream, metadata=_NO_DATE[format])

@@ -137,10 +137,6 @@ class Source:
         except duckdb.Error as error:
             raise failure(self.path, error) from None
 
-    def make(self, command: str) -> None:
-        """Have DuckDB make something of the rows."""
-        self._fetched(command)
-
     def _fetched(self, query: str) -> list[tuple[Any, ...]]:
         import duckdb
 
@@ -199,7 +195,7 @@ def _drawn(source: Source, memory: int) -> Source:
     if n_rows <= most:
         return source
     sample = f"USING SAMPLE reservoir({most} ROWS) REPEATABLE ({_SEED})"
-    source.make(f"CREATE TEMP TABLE drawn AS SELECT * FROM {source.relation} {sample}")
+    source._fetched(f"CREATE TEMP TABLE drawn AS SELECT * FROM {source.relation} {sample}")
     return replace(source, relation="drawn", n_drawn_of=n_rows)
 
 
