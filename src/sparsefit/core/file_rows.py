@@ -205,8 +205,6 @@ class FileRows:
         """Take note that all numbers are finite, for these rows and what is made of them."""
         self._known["finite"] = True
 
-    ndim = 2
-
     @property
     def rows_per_chunk(self) -> int:
         """How many rows are read at a time where all are."""
