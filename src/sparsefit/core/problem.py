@@ -146,7 +146,7 @@ class Problem:
         if team.size == 1:
             return self
         own = team.part_of(len(self.X))
-        X = self.X.part(own) if isinstance(self.X, FileRows) else self.X[own]
+        X: Any = self.X.part(own) if isinstance(self.X, FileRows) else self.X[own]
         share = Share(team, own.start, len(self.X))
         return replace(self, X=X, y=self.y[own], share=share)
 
