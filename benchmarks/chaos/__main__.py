@@ -1,8 +1,9 @@
 """Kill commands at random moments, run them again, and compare with what was never disturbed.
 
     python -m benchmarks.chaos [--kills 200] [--seed 0] [--only "sweep, Dask"] [--faults]
+    python -m benchmarks.chaos --kills 20 --only sweep --victims parent --signals SIGHUP
 
-The command itself, one of its workers, or the whole group gets SIGKILL or SIGTERM. A second later
+The command itself, one of its workers, or the whole group gets a signal. A second later
 nothing that it started may be alive (Slurm jobs go on, as they should); the same command then ends
 with the same rows, networks and checkpoints, byte for byte. `--faults` tries full and read-only
 disks, a clock that goes back, and two hosts on one folder, where this machine lets it.
@@ -27,7 +28,7 @@ from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.jobs import JOBS, Job, prepare
 
 TOY = ["--kills", "1", "--only", "export"]
-SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+SIGNALS = ("SIGKILL", "SIGTERM")
 VICTIMS = ("parent", "worker", "group")
 _MOST_SECONDS = 300
 
@@ -40,10 +41,13 @@ class Campaign:
     ----------
     folder : Path
     seed : int
+    signals, victims : list of str
     """
 
     folder: Path
     seed: int
+    signals: list[str]
+    victims: list[str]
     references: dict[str, tuple[float, dict[str, str]]] = field(default_factory=dict)
     good: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -76,15 +80,15 @@ class Campaign:
         seconds, expected = self.reference(job)
         place = self.fresh("trial")
         after = self.random.uniform(0.02, 1.0) * seconds
-        victim, name = self.random.choice(VICTIMS), self.random.choice(SIGNALS)
-        what = f"{job.name}: {victim} got {name.name} after {after:.2f} s"
+        victim, name = self.random.choice(self.victims), self.random.choice(self.signals)
+        what = f"{job.name}: {victim} got {name} after {after:.2f} s"
         process = subprocess.Popen(
             job.command, cwd=place, env=job.environment, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         time.sleep(after)
         children = descendants(process.pid)
-        self._strike(process, children, victim, name)
+        self._strike(process, children, victim, signal.Signals[name])
         if victim != "worker" or not children:
             self._check_gone(process, children, job, what)
         try:
@@ -163,12 +167,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], help="names of jobs")
     parser.add_argument("--faults", action="store_true", help="try faults of the machine as well")
+    parser.add_argument("--signals", nargs="*", default=[*SIGNALS])
+    parser.add_argument("--victims", nargs="*", default=[*VICTIMS], choices=VICTIMS)
     options = parser.parse_args(arguments)
     jobs = [job for job in JOBS if not options.only or job.name in options.only]
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), options.seed)
+        campaign = Campaign(Path(folder), options.seed, options.signals, options.victims)
         for number in range(options.kills):
             campaign.kill(jobs[number % len(jobs)])
+            if number % 20 == 19:
+                good = sum(campaign.good.values())
+                print(f"{good} of {number + 1} so far", file=sys.stderr, flush=True)
         for fault in FAULTS if options.faults else ():
             print(f"{fault.__name__.replace('_', ' ')}: {fault(campaign.fresh('fault'))}")
     for name, count in campaign.good.items():

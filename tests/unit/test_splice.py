@@ -14,6 +14,7 @@ from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton import recovery
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum
 from sparsefit.gauss_newton.recovery import Recovery
+from sparsefit.gauss_newton.relaxed import relaxed_start
 from sparsefit.methods import find_method
 from sparsefit.methods.splice import Splice
 
@@ -208,7 +209,7 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
 
     def attempt(self, phase, number):
         attempts.append(number)
-        net = self._start(phase.objective, 0, skip=False)
+        net = self._start(phase.objective, 0, 5, skip=False)
         net = phase.contract(net).net
         return Minimum(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
 
@@ -216,6 +217,28 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
     problem, _, _ = planted("one output", 0)
     fit(problem, 5, options={"start_steps": 20})
     assert attempts == [0, 1, 2, 3]
+
+
+def test_few_units_are_found_among_very_many(monkeypatch):
+    """A start of as many units as weights could feed spreads them over too many."""
+    tried = []
+
+    def start(objective, units, *rest):
+        tried.extend(units)
+        return relaxed_start(objective, units, *rest)
+
+    monkeypatch.setattr(recovery, "relaxed_start", start)
+    rng = np.random.default_rng(0)
+    X, W = rng.normal(size=(3000, 60)), np.zeros((60, 6))
+    for unit in range(6):
+        W[rng.choice(60, 10, replace=False), unit] = rng.normal(size=10)
+    problem = Problem(X, np.maximum(X @ W, 0).sum(axis=1, keepdims=True))
+    found = fit(problem, 60, options={"restarts": 0}, hidden=1_000_000)
+    assert found.status is Status.CONVERGED
+    assert found.network.layers[0].weight.shape == (60, 1_000_000)
+    assert sum(widths(found.network)) == 6
+    assert tried == sorted(tried)
+    assert max(tried) < 40
 
 
 def test_progress_goes_up_to_one_at_most():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -126,8 +127,9 @@ def writing(path: Path) -> Iterator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    # Processes of two machines, or of two containers, may have one number.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    # Processes of two machines, or of two containers, may have one number, and even one name.
+    host = re.sub(r"\W", "", platform.node())[:16]
+    temporary = path.with_name(f".{path.name}.{host}-{secrets.token_hex(6)}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as file:

@@ -165,6 +165,9 @@ class StartProfile:
     spare_units : float
         Times the units that the budget can fill, and `more_units` more.
     more_units : int
+    worse : float
+        Where there may be more units than the budget can fill, a start tries one width after the
+        other, each twice the last, until one leaves so many times what the best leaves.
     few_rows : int
         With fewer rows than so many times the inputs, a skip connection alone fits too much, and
         every other attempt has few units with many inputs each.
@@ -191,6 +194,7 @@ class StartProfile:
     most_batch: int = 1024
     spare_units: float = 1.3
     more_units: int = 2
+    worse: float = 2.0
     few_rows: int = 4
     least_units: int = 10
     weights_a_unit: int = 20

@@ -144,9 +144,8 @@ class Recovery:
         """Start relaxed, grow and prune, remove a free skip connection, grow and prune again."""
         objective, cycles = phase.objective, self.effort.cycles
         free = self._has_free_skip(objective, attempt)
-        net = self._start(objective, attempt, skip=free or self.skip)
-        net = replace(net, skip_counts=self.skip and not free)
-        result = phase.merged(phase.refitted(self._selected(net, objective)))
+        net = self._started(objective, attempt, free=free)
+        result = phase.merged(phase.refitted(net))
         result = phase.run(phase.contract(result.net), cycles)
         if not free:
             return result
@@ -164,8 +163,40 @@ class Recovery:
         # With several outputs the skip connection has many weights, and hides more than it frees.
         return (attempt % 2 == 0) == (objective.n_outputs == 1)
 
-    def _start(self, objective: Objective, attempt: int, *, skip: bool) -> SparseNet:
-        live = min(self.hidden, self.nnz)
+    def _started(self, objective: Objective, attempt: int, *, free: bool) -> SparseNet:
+        """Return the largest weights of a relaxed start, of the width that leaves least."""
+        best, least = None, float("inf")
+        for units in self._widths(objective, attempt):
+            net = self._start(objective, attempt, units, skip=free or self.skip)
+            net = self._selected(replace(net, skip_counts=self.skip and not free), objective)
+            left = objective.value(net)
+            if best is None or left < least:
+                best, least = net, left
+            elif left > START.worse * least:
+                break
+        assert best is not None
+        return best
+
+    def _widths(self, objective: Objective, attempt: int) -> list[int]:
+        """Return how many units a relaxed start may have, to be tried in turn."""
+        units = math.ceil(START.spare_units * min(self.hidden, self._fillable)) + START.more_units
+        few = max(START.least_units, self.nnz // START.weights_a_unit + 1)
+        if attempt % 2 == 0 and self._has_few_rows(objective):
+            # On few rows of many inputs, few units of many inputs each fit best.
+            return [min(units, few)]
+        if attempt or self.layers > 1 or self.hidden <= self._fillable:
+            return [units]
+        # Nothing says over how many units the weights are spread.
+        doublings = range(math.ceil(math.log2(max(1, units / few))))
+        return [*(few * 2**number for number in doublings), units]
+
+    @property
+    def _fillable(self) -> int:
+        """Units that the budget can fill with two weights each."""
+        return self.nnz // 2 + 1
+
+    def _start(self, objective: Objective, attempt: int, units: int, *, skip: bool) -> SparseNet:
+        live = min(self.hidden if self.hidden <= self._fillable else units, self.nnz)
         is_plain = self.fused and self.layers == 1
         steps = START.steps_of_many if live > START.many else START.steps
         how = RelaxedStart(
@@ -176,13 +207,8 @@ class Recovery:
             batch=min(max(START.least_batch, START.rows_a_unit * live), START.most_batch),
             skip=skip,
         )
-        units = math.ceil(START.spare_units * min(self.hidden, self.nnz // 2 + 1))
-        units += START.more_units
-        if self._has_few_rows(objective) and attempt % 2 == 0:
-            # On few rows of many inputs, few units of many inputs each fit best.
-            units = min(units, max(START.least_units, self.nnz // START.weights_a_unit + 1))
-        n_edges = live if self.fused else max(1, self.nnz // 2)
-        net = relaxed_start(objective, [units] * self.layers, n_edges, self._seed(attempt), how)
+        edges = min(self.hidden, self.nnz) if self.fused else max(1, self.nnz // 2)
+        net = relaxed_start(objective, [units] * self.layers, edges, self._seed(attempt), how)
         return net if skip else replace(net, skip=net.skip.emptied())
 
     def _selected(self, net: SparseNet, objective: Objective) -> SparseNet:
