@@ -81,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             words = ["--memory", options.memory, "--nnz", "12", "--hidden", "4"]
             target = ["--target", str(options.columns)]
             if options.fit:
-                measure(folder, "fit", "shards", *target, *words, "--out", "m.safetensors")
+                measure(folder, "fit", "shards", *target, *words, "--out", "m.safetensors",
+                        "--format", "json")  # fmt: skip
             for method in options.methods:
                 measure(folder, "run", "--task", "table", "--file", "shards", "--method", method,
                         "--epochs", options.epochs, *words, "--format", "json")  # fmt: skip

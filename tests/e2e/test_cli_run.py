@@ -197,6 +197,16 @@ def test_options_reach_the_tasks_and_methods_that_have_them(command):
         assert row["method_options"]["kind"] == "round"
 
 
+def test_numbers_of_tasks_are_axes_of_the_grid(command):
+    rows = rows_of(command, "--task", "ramp", "--nnz", 2, "--seeds", 0, 1, "--n", 7, 9, 7)
+    found = [(row["task_options"]["n"], row["seed"]) for row in rows]
+    assert found == [(7, 0), (7, 1), (9, 0), (9, 1)]
+    code, out, [sentence] = command(*RUN, "--nnz", 2, "--n", 7, "many")
+    assert (code, out) == (2, "")
+    assert "--n must be an integer" in sentence
+    assert "got 'many'" in sentence
+
+
 def test_an_option_without_effect_is_noted(command, monkeypatch):
     from tests.toys import METHODS, Ones
 

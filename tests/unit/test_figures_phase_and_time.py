@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from sparsefit.experiments.metrics import METRICS
 from sparsefit.figures._style import SETTINGS
+from sparsefit.figures.axis import find_axes, scores_along
 from sparsefit.figures.draw import draw_all
 from sparsefit.figures.heatmaps import success_rate
 from sparsefit.figures.options import FigureOptions
@@ -50,6 +51,33 @@ def test_phases_need_a_cell_with_several_numbers_of_rows():
     assert phase_panels([sampled(100), sampled(200, nnz=10), make_row(nnz=20)]) == []
     [panel] = phase_panels([sampled(100), sampled(200), sampled(200, nnz=10)])
     assert panel.title == "planted"
+
+
+def test_scores_are_drawn_along_every_option_that_differs():
+    rows = [sampled(n, seed=seed, value=n / 10 + seed) for n in (50, 100, 400) for seed in (0, 2)]
+    rows += [sampled(n, method="imp", value=7.0) for n in (50, 100)]
+    [axis] = find_axes(rows)
+    assert (axis.name, axis.values, axis.is_wide) == ("n_samples", [50, 100, 400], True)
+    figure = scores_along(axis, "value")
+    [axes] = figure.axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert lines == {"aiht": [[50, 6], [100, 11], [400, 41]], "imp": [[50, 7], [100, 7]]}
+    assert axes.get_xscale() == "log"
+    noisy = [make_row(task_options={"noise_db": db}) for db in (None, 20.0, 40.0)]
+    [axis] = find_axes(noisy)
+    assert axis.values == [20.0, 40.0]
+    assert find_axes(noisy[:2]) == find_axes([sampled(50)]) == []
+
+
+def test_phases_have_the_lines_of_counting_and_of_compressed_sensing():
+    options = {"n_features": 100, "n_outputs": 1}
+    rows = [make_row(hidden=10, nnz=20, task_options=options | {"n_samples": n}) for n in (40, 80)]
+    [panel] = phase_panels(rows)
+    [axes] = phase_diagram(panel, "value", 30.0).axes
+    upright = [
+        line.get_xdata()[0] for line in axes.lines if line.get_xdata()[0] == line.get_xdata()[-1]
+    ]
+    assert sorted(upright) == pytest.approx([1, 2, 2 * np.log(50)])
 
 
 def test_other_options_and_depths_have_phases_of_their_own():

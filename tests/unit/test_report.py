@@ -112,6 +112,15 @@ def test_seeds_without_a_value_are_not_in_the_mean(tmp_path):
     assert len(cell["rows"]) == 2
 
 
+def test_options_that_differ_are_axes(tmp_path):
+    rows = [make_row(seed=seed, value=n + seed, task_options={"n_samples": n})
+            for n in (10, 20) for seed in (0, 2)]  # fmt: skip
+    [axis] = sweep_data(put_rows(tmp_path, rows))["axes"]
+    assert (axis["name"], axis["values"]) == ("n samples", [10, 20])
+    [plot] = axis["plots"]
+    assert plot["curves"] == [[[10, 11.0, 1.0, 2], [20, 21.0, 1.0, 2]]]
+
+
 def test_rows_without_a_budget_are_one_level_for_each_width(tmp_path):
     rows = [
         make_row(task="digits", metric="accuracy", method=method, nnz=nnz, seed=seed, value=0.5)

@@ -11,6 +11,7 @@ from sparsefit.core.memory import Workspace
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.core.sparse_vector import SparseVector
 from sparsefit.models import GatedReLU
+from sparsefit.models._patterns import Patterns
 from sparsefit.solvers import AIHT
 from tests.unit.test_iht import planted
 
@@ -143,3 +144,18 @@ def test_patterns_that_are_not_kept_are_all_made():
     model = drawn(X, memory=Workspace(0))
     for _ in range(2):
         assert len(by_unit(model, weights(0), r, 1e9)) == HIDDEN
+
+
+@pytest.mark.parametrize(("n", "d"), [(5000, 6), (60, 300)])
+def test_patterns_that_are_not_kept_are_the_same(n, d):
+    """Whether gates of tiles are kept or patterns of rows: of many rows, and of many inputs."""
+    rng = np.random.default_rng(0)
+    rows = RowBlocks(rng.normal(size=(n, d)), dtype=torch.float64)
+    numbers = torch.tensor([3, 130, 131, 290, 3])
+    kept, made = (
+        Patterns(rows, 300, RandomGates(0, d), Workspace(budget)) for budget in (10**8, 0)
+    )
+    for one, two in zip(kept.select(numbers), made.select(numbers), strict=True):
+        assert one.equal(two)
+    for one, two in zip(kept.of_tile(slice(128, 256)), made.of_tile(slice(128, 256)), strict=True):
+        assert one.equal(two)

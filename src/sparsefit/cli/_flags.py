@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -160,21 +161,28 @@ class _Shared:
 
     spellings: list[str] = field(default_factory=list)
     uses: list[tuple[type[Options], OptionInfo]] = field(default_factory=list)
+    is_axis: bool = False
 
     @property
     def dest(self) -> str:
         return self.spellings[0].replace("-", "_")
 
 
-def _shared_flags(owners: Iterable[type[Options]]) -> list[_Shared]:
+def _shared_flags(
+    owners: Iterable[type[Options]], axes: type[Options] | tuple[()]
+) -> list[_Shared]:
     flags: list[_Shared] = []
     for owner in owners:
         for info in option_infos(owner):
             names = [name.replace("_", "-") for name in (info.name, *info.aliases)]
-            merged = _Shared(names, [(owner, info)])
+            is_axis = issubclass(owner, axes) and info.is_number
+            merged = _Shared(names, [(owner, info)], is_axis)
             for other in [item for item in flags if set(item.spellings) & set(names)]:
                 flags.remove(other)
-                merged = _Shared(other.spellings + merged.spellings, other.uses + merged.uses)
+                merged = _Shared(
+                    other.spellings + merged.spellings, other.uses + merged.uses,
+                    other.is_axis or merged.is_axis,
+                )  # fmt: skip
             merged.spellings = list(dict.fromkeys(merged.spellings))
             flags.append(merged)
     return flags
@@ -192,12 +200,18 @@ class OptionFlags:
         The setting, tasks and methods, for instance.
     leave_out : tuple of str, optional
         Options that the caller has other flags for.
+    axes : type of Options, optional
+        Options of its subclasses that are numbers take several values; see `make_all`.
     """
 
-    def __init__(self, owners: Sequence[type[Options]], leave_out: tuple[str, ...] = ()):
+    def __init__(
+        self, owners: Sequence[type[Options]], leave_out: tuple[str, ...] = (),
+        axes: type[Options] | tuple[()] = (),
+    ):  # fmt: skip
         self._flags = [
-            item for item in _shared_flags(owners) if not set(item.spellings) & set(leave_out)
-        ]
+            item for item in _shared_flags(owners, axes)
+            if not set(item.spellings) & set(leave_out)
+        ]  # fmt: skip
 
     def add_to(
         self,
@@ -244,9 +258,27 @@ class OptionFlags:
         Raises
         ------
         OptionError
+            If a value is not allowed, or there are several where one is taken.
+        """
+        given = self.given(owner, arguments)
+        return owner(**{name: _only(owner, name, value) for name, value in given.items()})
+
+    def make_all(self, owner: type[O], arguments: argparse.Namespace) -> list[O]:
+        """Return an `owner` for every combination of the values of the options that are axes.
+
+        Raises
+        ------
+        OptionError
             If a value is not allowed.
         """
-        return owner(**self.given(owner, arguments))
+        given = self.given(owner, arguments)
+        numbers = {info.name for info in option_infos(owner) if info.is_number}
+        choices = [
+            value if name in numbers and isinstance(value, tuple) else (value,)
+            for name, value in given.items()
+        ]
+        combinations = itertools.product(*choices)
+        return [owner(**dict(zip(given, values, strict=True))) for values in combinations]
 
     def unused(self, owners: Sequence[type[Options]], arguments: argparse.Namespace) -> list[str]:
         """Return the flags that were given although none of `owners` has the option."""
@@ -256,6 +288,17 @@ class OptionFlags:
             if getattr(arguments, item.dest) is not None
             and not any(used_by in owners for used_by, _ in item.uses)
         ]
+
+
+def _only(owner: type[Options], name: str, value: Any) -> Any:
+    """Return the one value of an option that takes one, though its flag may take several."""
+    takes_one = any(info.name == name and info.nargs is None for info in option_infos(owner))
+    if not takes_one or not isinstance(value, tuple):
+        return value
+    if len(value) > 1:
+        whose = getattr(owner, "name", "")
+        raise OptionError(name, " ".join(map(str, value)), f"one value for {whose}")
+    return value[0]
 
 
 def _add_flag(
@@ -269,7 +312,8 @@ def _add_flag(
     if info.type is bool:
         keywords["action"] = argparse.BooleanOptionalAction
     else:
-        keywords |= {"metavar": _metavar(info), "nargs": info.nargs, "required": info.required}
+        nargs = "+" if item.is_axis else info.nargs
+        keywords |= {"metavar": _metavar(info), "nargs": nargs, "required": info.required}
     group.add_argument(*map(flag, item.spellings), **keywords)
 
 

@@ -125,7 +125,7 @@ def _add_options(parser: Parser, words: Sequence[str]) -> None:
     named += [find_method(name) for name in chosen.get("method", ())]
     owners: list[type[Options]] = [Setting, *TASKS.own().values(), *METHODS.own().values()]
     owners += [*named, GpuOptions]
-    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed"))
+    flags = OptionFlags([*dict.fromkeys(owners)], leave_out=("hidden", "seed"), axes=Task)
     # All options of all tasks and methods are a wall: the help has those of the named ones.
     shown: set[type[Options]] = {Setting, GpuOptions, *named}
     wants_all = "--help-all" in words
@@ -151,7 +151,7 @@ def run(arguments: argparse.Namespace, flags: OptionFlags) -> int:
     tasks = [find_task(name) for name in chosen.task]
     methods = [find_method(name) for name in chosen.method]
     setting = _setting(arguments, flags)
-    built_tasks = [flags.make(task, arguments) for task in tasks]
+    built_tasks = [built for task in tasks for built in flags.make_all(task, arguments)]
     built_methods = [flags.make(method, arguments) for method in methods]
     for unused in flags.unused([Setting, GpuOptions, *tasks, *methods], arguments):
         note(f"note: {unused} has no effect on the chosen tasks and methods")

@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from sparsefit.core.team import Team
 
+# Rows, of very many, that a value is summed over at a time.
+_ROWS_AT_ONCE = 2**20
+
 
 class Datafit(Protocol):
     """A smooth convex function of the outputs z, separable over rows.
@@ -66,7 +69,10 @@ class Squared:
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
         """Return 1/2 ||z - y||^2."""
-        return 0.5 * (z - y).square().sum()
+        # Of very many rows in pieces: what is made on the way takes as much memory as they do.
+        pieces = zip(z.split(_ROWS_AT_ONCE), y.split(_ROWS_AT_ONCE), strict=True)
+        total: Tensor = sum(((a - b).square().sum() for a, b in pieces), start=z.new_zeros(()))
+        return 0.5 * total
 
     def losses(self, z: Tensor, y: Tensor) -> Tensor:
         """Return half the squared distance of each row."""

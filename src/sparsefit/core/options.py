@@ -194,6 +194,11 @@ class OptionInfo:
         """Whether the option must be given."""
         return self.default is REQUIRED
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the value is one number."""
+        return self.type in (int, float) and self.nargs is None and not self.choices
+
     def value_if_absent(self, options: Mapping[str, Any]) -> Any:
         """Return the value that a stored result stands for which does not name this option."""
         return self.later(options) if callable(self.later) else self.default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -49,6 +50,20 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def plots(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure of so many plots, three beside each other, that share both axes."""
+    n_columns = min(count, 3)
+    n_rows = math.ceil(count / n_columns)
+    figure = new_figure(1.0 + 3.2 * n_columns, 1.0 + 2.4 * n_rows)
+    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in every[count:]:
+        axes.set_visible(False)
+    # With a shared axis only the lowest plot of a column shows its numbers.
+    for column in range(n_columns):
+        every[(count - 1 - column) // n_columns * n_columns + column].tick_params(labelbottom=True)
+    return figure, list(every[:count])
 
 
 def wrapped(text: str, inches: float, points: float) -> str:

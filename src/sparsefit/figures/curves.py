@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsefit.figures._style import COLORS, add_legend, add_title, new_figure
+from sparsefit.figures._style import COLORS, add_legend, add_title, plots
 from sparsefit.figures.panels import Panel, Series
 
 if TYPE_CHECKING:
@@ -24,22 +23,12 @@ def curves(panel: Panel, score: str) -> Figure:
     budgets where each budget has a problem of its own.
     """
     widths = panel.values_of("hidden")
-    n_columns = min(len(widths), 3)
-    n_rows = math.ceil(len(widths) / n_columns)
-    figure = new_figure(1.0 + 3.2 * n_columns, 1.0 + 2.4 * n_rows)
-    every = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, width in zip(every, widths, strict=False):
+    figure, every = plots(len(widths))
+    for axes, width in zip(every, widths, strict=True):
         for number, series in enumerate(panel.budgeted):
             _draw_series(axes, series, width, score, COLORS[number % len(COLORS)])
         _draw_references(axes, panel, width, score)
         _label(axes, panel, width)
-    for axes in every[len(widths) :]:
-        axes.set_visible(False)
-    # With a shared axis only the lowest plot of a column shows its numbers.
-    for column in range(n_columns):
-        every[(len(widths) - 1 - column) // n_columns * n_columns + column].tick_params(
-            labelbottom=True
-        )
     add_legend(figure, *every[0].get_legend_handles_labels())
     add_title(figure, f"{panel.title}: mean over seeds, shaded from lowest to highest")
     return figure

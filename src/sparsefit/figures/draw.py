@@ -12,6 +12,7 @@ from sparsefit.core.errors import SparsefitError, near_match
 from sparsefit.core.files import parse_json, writing
 from sparsefit.experiments.store import load_rows
 from sparsefit.figures._style import SETTINGS, save
+from sparsefit.figures.axis import find_axes, scores_along
 from sparsefit.figures.mask_study import has_mask_study, mask_study
 from sparsefit.figures.options import FigureOptions
 from sparsefit.figures.panels import Panel, Series, make_panels, slug
@@ -40,7 +41,8 @@ def draw_all(
     cell: a heatmap and a success rate over widths and budgets per
     method, differences of two methods, curves over the budget, scores against time, and fitted
     images; where masks or structures of ``learned-mask`` are compared, figures of these instead
-    of differences and curves. Where cells have several numbers of rows, success against these.
+    of differences and curves. Where cells differ in an option of the task that is a number, scores
+    against it; where that is the number of rows, success against rows for each weight, too.
     Pictures that were drawn there before, and would not be now, are removed.
 
     Parameters
@@ -85,6 +87,9 @@ def draw_all(
                     paths += save(figure, out / slug(name), options.format)
                 for name, figure in _draw_images(panel, Path(folder), options, on_note):
                     paths += save(figure, out / slug(name), options.format)
+            for axis in find_axes(rows):
+                name = slug(f"{axis.name} {axis.panel.title}")
+                paths += save(scores_along(axis, options.score), out / name, options.format)
             for panel in phase_panels(rows):
                 figure = phase_diagram(panel, options.score, _goal(panel, options))
                 paths += save(figure, out / slug(f"phase {panel.title}"), options.format)

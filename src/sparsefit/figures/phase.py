@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ def phase_panels(rows: Sequence[Row]) -> list[Panel]:
 def phase_diagram(panel: Panel, score: str, threshold: float) -> Figure:
     """Draw one plot per method and a line per width and budget, with Wilson's intervals.
 
+    Dotted are s rows, below which counting allows no recovery, and 2 s; dashed, in the colour of
+    each width and budget, 2 s ln(d m / s): what compressed sensing asks for with known patterns.
+
     Parameters
     ----------
     panel : Panel
@@ -41,6 +45,7 @@ def phase_diagram(panel: Panel, score: str, threshold: float) -> Figure:
     for axes, series in zip(every, panel.budgeted, strict=True):
         for number, place in enumerate(places):
             _draw_place(axes, panel, _groups(series).get(place, {}), number, score, threshold)
+            _draw_sensing(axes, series, place, number)
         _label(axes, series)
     every[0].set_ylabel("share of seeds")
     labels = [f"m {width}, s {budget}" for width, budget in places]
@@ -88,8 +93,18 @@ def _draw_place(
     )  # fmt: skip
 
 
+def _draw_sensing(axes: Axes, series: Series, place: tuple[int, int], number: int) -> None:
+    width, nnz = place
+    inputs = {(row.get("task_options") or {}).get("n_features") for row in series.rows}
+    for d in sorted(value for value in inputs if value is not None):
+        rows = 2 * math.log(max(d * width / nnz, math.e))
+        axes.axvline(rows, color=COLORS[number % len(COLORS)], linestyle="--", linewidth=0.8)
+
+
 def _label(axes: Axes, series: Series) -> None:
     scale_log_x(axes)
+    for rows in (1, 2):
+        axes.axvline(rows, color="0.5", linestyle=":", linewidth=0.8)
     axes.set_ylim(-0.05, 1.05)
     axes.set_title(series.label, wrap=True)
     axes.set_xlabel("rows per nonzero weight, n / s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -156,22 +156,24 @@ class Patterns:
         place = torch.searchsorted(self.live, units).clamp(max=len(self.live) - 1)
         return torch.where(self.live[place] == units, self.pattern[place], -1)
 
-    def of_tile(self, tile: slice | Tensor) -> list[Tensor]:
-        """Return the patterns of one tile by row block, each of shape (patterns, rows), bool."""
+    def of_tile(self, tile: slice | Tensor) -> Iterator[Tensor]:
+        """Yield the patterns of one tile by row block, each of shape (patterns, rows), bool."""
         if self._store.blocks is not None:
-            return [block[tile] for block in self._store.blocks]
+            yield from (block[tile] for block in self._store.blocks)
+            return
         assert isinstance(tile, slice), "patterns that are not kept are made by whole tiles"
-        out = self._empty(tile.stop - tile.start)
-        self._make(tile, out)
-        return out
+        gates = self._gates_of(tile)
+        for block in self.rows.blocks:
+            yield _active(gates, block).to(torch.bool)
 
     def select(self, numbers: Tensor) -> Iterator[Tensor]:
         """Yield by row block the patterns of these numbers, shape (len(numbers), rows), bool.
 
         Number -1 is a unit without a gate, which is never active.
         """
-        kept, place = self._store.blocks, numbers
-        if kept is None:
+        stored, place = self._store.blocks, numbers
+        kept: Iterable[Tensor] = stored or ()
+        if stored is None:
             distinct, place = torch.unique(numbers, return_inverse=True)
             kept = self._of_some(distinct)
         dead = numbers < 0
@@ -190,22 +192,45 @@ class Patterns:
         store = RowBlockStore(self.memory, len(self.first), self.rows.spans, torch.bool)
         if store.blocks is not None:
             for tile in self.tiles():
-                self._make(tile, [block[tile] for block in store.blocks])
+                gates = self._gates_of(tile)
+                for block, pattern in zip(self.rows.blocks, store.blocks, strict=True):
+                    # In place and then cast: a comparison that writes bools takes three times as
+                    # long.
+                    pattern[tile].copy_(_active(gates, block))
         return store
 
-    def _of_some(self, numbers: Tensor) -> list[Tensor]:
+    def _of_some(self, numbers: Tensor) -> Iterable[Tensor]:
         """Return the patterns of these increasing numbers by row block, made in whole tiles.
 
         Products of another shape round differently, so a pattern is always made within its own
         tile, even where only some of the tile are asked for.
         """
+        wanted = [
+            (tile, places)
+            for tile in self.tiles()
+            for places in [((numbers >= tile.start) & (numbers < tile.stop)).nonzero()[:, 0]]
+            if len(places)
+        ]
+        n_gates = sum(tile.stop - tile.start for tile, _ in wanted)
+        if n_gates * self.rows.d * self.rows.dtype.itemsize < len(numbers) * self.rows.n:
+            return self._of_some_by_rows(numbers, wanted)
         found = self._empty(len(numbers))
-        for tile in self.tiles():
-            wanted = ((numbers >= tile.start) & (numbers < tile.stop)).nonzero().squeeze(1)
-            if len(wanted):
-                for out, made in zip(found, self.of_tile(tile), strict=True):
-                    out[wanted] = made[numbers[wanted] - tile.start]
+        for tile, places in wanted:
+            for out, made in zip(found, self.of_tile(tile), strict=True):
+                out[places] = made[numbers[places] - tile.start]
         return found
+
+    def _of_some_by_rows(
+        self, numbers: Tensor, wanted: list[tuple[slice, Tensor]]
+    ) -> Iterator[Tensor]:
+        """Yield the same, keeping the gates of all tiles that are needed in place of patterns."""
+        gates = [self._gates_of(tile) for tile, _ in wanted]
+        for block in self.rows.blocks:
+            out = torch.empty(len(numbers), block.shape[1], dtype=torch.bool, device=block.device)
+            for (tile, places), own in zip(wanted, gates, strict=True):
+                active = _active(own, block)
+                out[places] = active[numbers[places] - tile.start].to(torch.bool)
+            yield out
 
     def as_floats(self, active: Tensor, out: Tensor | None = None) -> Tensor:
         """Return patterns, at most a tile, as zeros and ones; without `out`, in `room`.
@@ -229,27 +254,28 @@ class Patterns:
         size = units_per_tile(self.rows.d) * widest
         return torch.empty(size, dtype=self.rows.dtype, device=self.rows.device)
 
-    def _make(self, tile: slice, out: list[Tensor]) -> None:
-        """Write the patterns of one tile, by row block, into `out`."""
+    def _gates_of(self, tile: slice) -> Tensor:
+        """Return the gates of a tile, a row each, as a sparse matrix where that is faster."""
         units, place = torch.unique(self.first[tile], return_inverse=True)
         gates = self.gate_rows(units)[place]
-        if not isinstance(self.gates, RandomGates) and _is_sparse(gates):
-            gates = gates.to_sparse()
-        for block, pattern in zip(self.rows.blocks, out, strict=True):
-            # In place and then cast: a comparison that writes bools takes three times as long.
-            pattern.copy_((gates @ block).gt_(0))
+        is_drawn = isinstance(self.gates, RandomGates)
+        return gates.to_sparse() if not is_drawn and _is_sparse(gates) else gates
 
     def _empty(self, n_patterns: int) -> list[Tensor]:
-        return [
-            torch.empty(
-                n_patterns, span.stop - span.start, dtype=torch.bool, device=self.rows.device
-            )
-            for span in self.rows.spans
-        ]
+        """Return one array in parts: many small ones that are kept would scatter the memory."""
+        whole = torch.empty(n_patterns * self.rows.n, dtype=torch.bool, device=self.rows.device)
+        widths = [span.stop - span.start for span in self.rows.spans]
+        parts = whole.split([n_patterns * width for width in widths])
+        return [part.view(n_patterns, width) for part, width in zip(parts, widths, strict=True)]
 
     def take(self, index: np.ndarray) -> Patterns:
         """Return the same gates on some of the rows."""
         return Patterns(self.rows.take(index), self.hidden, self.gates, self.memory)
+
+
+def _active(gates: Tensor, block: Tensor) -> Tensor:
+    """Return patterns as zeros and ones, (gates, rows)."""
+    return (gates @ block).gt_(0)
 
 
 def _is_sparse(gates: Tensor) -> bool:

@@ -78,8 +78,9 @@ class GatedReLU:
         inputs = torch.arange(d, device=self.rows.device)
         pieces = [cotangent[span] for span in self.rows.spans]
         for tile in self._tiles(coef, cotangent, beyond):
+            n_patterns = tile.stop - tile.start if isinstance(tile, slice) else len(tile)
+            gradient = cotangent.new_zeros(n_patterns, d)
             patterns = self.patterns.of_tile(tile)
-            gradient = cotangent.new_zeros(len(patterns[0]), d)
             for active, piece, block in zip(patterns, pieces, self.rows.blocks, strict=True):
                 gradient.addmm_(self.patterns.as_floats(active).mul_(piece), block.T)
             units, row = self.patterns.units_of(tile)
@@ -194,8 +195,10 @@ class GatedColumns:
 
     def matvec(self, v: Tensor) -> Tensor:
         """Return A_S v, shape (n,)."""
-        weights = self._weights(v)
-        return torch.cat([weights @ block for block in self.blocks()])
+        weights, z = self._weights(v), v.new_empty(self.rows.n)
+        for span, block in zip(self.rows.spans, self.blocks(), strict=True):
+            torch.mv(block.T, weights, out=z[span])
+        return z
 
     def rmatvec(self, r: Tensor) -> Tensor:
         """Return A_S^T r, shape (s,)."""
@@ -207,11 +210,11 @@ class GatedColumns:
     def both(self, v: Tensor, cotangent: RowMap) -> tuple[Tensor, Tensor]:
         """Return z = A_S v and A_S^T cotangent(z), in one pass over the columns."""
         weights, total = self._weights(v), v.new_zeros(len(self._keys))
-        pieces = []
+        z = v.new_empty(self.rows.n)
         for span, block in zip(self.rows.spans, self.blocks(), strict=True):
-            pieces.append(weights @ block)
-            total.addmv_(block, cotangent(pieces[-1], span))
-        return torch.cat(pieces), self.rows.total(total)[self._column]
+            torch.mv(block.T, weights, out=z[span])
+            total.addmv_(block, cotangent(z[span], span))
+        return z, self.rows.total(total)[self._column]
 
     def squares(self) -> Tensor:
         """Return the squared norms of the columns, shape (s,)."""

@@ -14,6 +14,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.result import Status
 from sparsefit.experiments.metrics import MetricInfo
 from sparsefit.experiments.store import Row, load_rows
+from sparsefit.figures.axis import Axis, find_axes
 from sparsefit.figures.panels import Panel, Series, exact_of, make_panels
 from sparsefit.pages._commands import commands
 from sparsefit.pages._page import short, write_page
@@ -57,7 +58,8 @@ def sweep_data(
         ``columns`` and ``rows`` of the table; ``panels``, one for each task with its options,
         which have the ``metrics`` that can be shown and a list of ``series``: the methods, whose
         ``cells`` have the places of their rows and (mean, standard error, number of seeds) by
-        metric; ``failures``; ``commands``; ``counts`` by status.
+        metric; ``axes``, the options of tasks that are numbers and that cells differ in, with the
+        means along them; ``failures``; ``commands``; ``counts`` by status.
 
     Raises
     ------
@@ -91,6 +93,7 @@ def sweep_data(
         "commands": commands(rows, name),
         **_table(rows, names),
         "panels": [_panel(panel, _places(rows)) for panel in panels],
+        "axes": [_axis(axis) for axis in (find_axes(rows) if panels else [])],
         "failures": _failures(rows),
     }
 
@@ -261,6 +264,34 @@ def _stats(values: Sequence[float | None]) -> list[Any]:
         return [None, None, 0]
     error = float(known.std(ddof=1)) / math.sqrt(len(known)) if len(known) > 1 else None
     return [short(float(known.mean())), short(error), len(known)]
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    """Return the means of each method along an option of the task, a plot for each place."""
+    metric = axis.panel.metric
+    return {
+        "title": axis.panel.title,
+        "name": axis.label,
+        "values": axis.values,
+        "wide": axis.is_wide,
+        "metric": metric.label,
+        "log": metric.log,
+        "labels": [[series.label, series.uses_budget] for series in axis.panel.series],
+        "plots": [
+            {
+                "hidden": place[0],
+                "nnz": place[1],
+                "curves": [
+                    [
+                        [at, *_stats(values)]
+                        for at, values in axis.curve(series, place, "value").items()
+                    ]
+                    for series in axis.panel.series
+                ],
+            }
+            for place in axis.places
+        ],
+    }
 
 
 def _constants(panel: Panel) -> dict[str, list[Any]]:

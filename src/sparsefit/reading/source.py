@@ -32,7 +32,7 @@ _CONFIG: dict[str, Any] = {
 }  # fmt: skip
 # What a cell takes in a fit, about: as it is read, in float32, on all rows in float64, and what is
 # made of it on the way.
-_BYTES_PER_CELL = 44
+_BYTES_PER_CELL = 48
 # Fewer rows than these are no burden, whatever the memory.
 _LEAST_ROWS = 1000
 _SEED = 0

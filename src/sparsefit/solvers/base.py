@@ -127,9 +127,10 @@ class Solver(ABC):
         history: list[float] = []
         for epoch in range(self.epochs):
             before, present = coef, gates
-            for index in batches.epoch(epoch):
-                on_batch = model if batches.full else model.take(index)
-                target = y if batches.full else y[torch.from_numpy(index).to(y.device)]
+            # The numbers of all rows would take as much memory as the targets.
+            for index in (None,) if batches.full else batches.epoch(epoch):
+                on_batch = model if index is None else model.take(index)
+                target = y if index is None else y[torch.from_numpy(index).to(y.device)]
                 new, loss = self.step(on_batch, datafit, target, coef, nnz, epoch)
                 n_iter += 1
                 if not bool(torch.isfinite(new.values).all() & torch.isfinite(loss)):

@@ -76,11 +76,12 @@ class AIHT(Solver):
         beyond = _least(coef, gradient, length) if self.screens and 0 < coef.nnz == nnz else 0.0
         for block in model.blocks(coef, residual, beyond):
             top.push(block.indices, block.values - length * block.gradient)
-        new = top.result()
+        new, value = top.result(), datafit.value(z, y)
+        del z, residual  # a number a row each, which may be much
         if not new.indices.equal(coef.indices):
             del columns  # gives its memory to the next ones
             columns = model.support(new.indices)
-        return self._refine(columns, datafit, y, new, length), datafit.value(z, y)
+        return self._refine(columns, datafit, y, new, length), value
 
     def _refine(
         self,
@@ -112,7 +113,7 @@ class AIHT(Solver):
             if not accepted:
                 values, z, gradient = begin
                 continue
-            values, z = values - length * gradient, z - length * image
+            values, z = values - length * gradient, _moved(z, length, image, out=image)
             if left and length != first:
                 next_gradient = columns.rmatvec(datafit.gradient(z, y))
             gradient = next_gradient
@@ -131,7 +132,12 @@ def _least(coef: SparseVector, gradient: Tensor, length: Tensor) -> float:
 
 
 def _along(datafit: Datafit, y: Tensor, z: Tensor, image: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda length: datafit.value(z - length * image, y)
+    return lambda length: datafit.value(_moved(z, length, image), y)
+
+
+def _moved(z: Tensor, length: Tensor, image: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return z - length * image, with no other number for each row on the way."""
+    return torch.mul(image, length, out=out).neg_().add_(z)
 
 
 def _residual(

@@ -25,6 +25,7 @@ function sweepSections(data) {
       section("differences", "Differences of methods", holders.difference),
       section("curves", "Scores against the budget", holders.curves),
     ] : [h("p", {}, "No cell has a result.")]),
+    ...(data.axes.length ? [section("axes", "Scores against options of the task", data.axes.map(axisPlots))] : []),
     section("rows", "Rows", data.panels.length ? holders.rows : sortableTable("all rows", data.columns, data.rows)),
     section("failures", "Cells without a good end", failures(data)),
     section("command", "How to make these results again", h("p", { class: "soft" }, `Reconstructed from the rows: ${plural(data.commands.length, "command")} that together ask for just these cells. Folders of data files are not in the rows.`), codes(data.commands)),
@@ -199,6 +200,22 @@ function curvePlots(view) {
     h("div", { class: "legend", role: "group", "aria-label": "Methods shown" }, buttons),
     h("div", { class: "plots" }, panel.hidden.map((hidden, k) => lines(`${hidden} ${panel.width_name}`, names, domains, every[k]))),
   ];
+}
+
+// Means along an option of the task, a plot for each width and budget.
+function axisPlots(axis) {
+  const dash = (budgeted) => (budgeted ? "" : "1 4");
+  const drawn = axis.plots.map((plot) => plot.curves.map((curve, k) => ({
+    label: axis.labels[k][0], k, dash: dash(axis.labels[k][1]),
+    points: curve.map(([x, y, se, n]) => ({ x, y, se, tip: () => [h("strong", {}, axis.labels[k][0]), h("div", {}, `${axis.name} ${number(x)}: ${axis.metric} ${number(y)}, ${plural(n, "seed")}`)] })),
+  })));
+  const ends = drawn.flat().flatMap((series) => series.points).flatMap((p) => [p.y - (p.se || 0), p.y + (p.se || 0)]);
+  const domains = { xDomain: [axis.values[0], axis.values.at(-1)], xLog: axis.wide, xTicks: axis.values, yDomain: padded(ends, axis.log), yLog: axis.log };
+  return h("div", {},
+    h("h3", {}, `${axis.title} against ${axis.name}`),
+    h("div", { class: "legend" }, axis.labels.map(([label, budgeted], k) => h("span", {}, keyLine(k, dash(budgeted)), label))),
+    h("div", { class: "plots" }, axis.plots.map((plot, k) => lines(`${plot.hidden} hidden${plot.nnz === null ? "" : `, budget ${plot.nnz}`}`, { xName: axis.name, yName: axis.metric }, domains, drawn[k]))),
+  );
 }
 
 function failures(data) {
