@@ -11,7 +11,7 @@ from sparsefit.core.errors import SparsefitError
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Status
 from sparsefit.core.setting import Setting
-from sparsefit.gauss_newton import recovery
+from sparsefit.gauss_newton import recovery, starts
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum
 from sparsefit.gauss_newton.recovery import Recovery
 from sparsefit.gauss_newton.relaxed import relaxed_start
@@ -209,13 +209,17 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
 
     def attempt(self, phase, number):
         attempts.append(number)
-        net = self._start(phase.objective, 0, 5, skip=False)
+        net = self._starts.begin(phase.objective, 0, free=False)
         net = phase.contract(net).net
         return Minimum(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
 
+    def crossed(self, phase, pool):
+        return Minimum(pool.best.net, 0.7)
+
     monkeypatch.setattr(Recovery, "_attempt", attempt)
+    monkeypatch.setattr(Recovery, "_crossed", crossed)
     problem, _, _ = planted("one output", 0)
-    fit(problem, 5, options={"start_steps": 20})
+    fit(problem, 5, options={"start_steps": 20, "restarts": 9})
     assert attempts == [0, 1, 2, 3]
 
 
@@ -227,7 +231,7 @@ def test_few_units_are_found_among_very_many(monkeypatch):
         tried.extend(units)
         return relaxed_start(objective, units, *rest)
 
-    monkeypatch.setattr(recovery, "relaxed_start", start)
+    monkeypatch.setattr(starts, "relaxed_start", start)
     rng = np.random.default_rng(0)
     X, W = rng.normal(size=(3000, 60)), np.zeros((60, 6))
     for unit in range(6):

@@ -115,6 +115,13 @@ class RowBlocks:
             self.X[index], bias=self.bias, dtype=self.dtype, device=self.device, weights=weights
         )
 
+    def of_inputs(self, inputs: np.ndarray) -> RowBlocks:
+        """Return the rows with some of their inputs, and the constant one if there is one."""
+        return RowBlocks(
+            self.X[:][:, inputs], bias=self.bias, dtype=self.dtype, device=self.device,
+            weights=self.weights, share=self.share,
+        )  # fmt: skip
+
 
 class _StreamedBlocks(Sequence[Tensor]):
     """Blocks that are made when they are asked for, and the next one meanwhile.

@@ -214,6 +214,12 @@ class RecoveryProfile:
         beyond what is called exact (`sparsefit.core.exact`), and above the rounding of float64.
     rounding : float
         Share of the goal that weights which do nothing may add to the mean square. Not tuned.
+    restarts, restarts_of_deep : int
+        Attempts after the first, and those with several hidden layers.
+    restarts_of_few_rows, few_rows_a_weight, in_reach : int, int, float
+        Attempts after the first where there are fewer targets than so many for each weight, as long
+        as the best leaves less than a share of their mean square: few rows have many local minima,
+        and cost little (docs/maths.md).
     alike : float
         Attempts whose losses differ by less than this share have ended alike, as under noise.
     most_alike : int
@@ -232,6 +238,11 @@ class RecoveryProfile:
 
     goal: float = 1e-13
     rounding: float = 1e-6
+    restarts: int = 4
+    restarts_of_deep: int = 12
+    restarts_of_few_rows: int = 30
+    few_rows_a_weight: int = 8
+    in_reach: float = 0.03
     alike: float = 1e-3
     most_alike: int = 2
     selected: float = 1.8
@@ -241,9 +252,33 @@ class RecoveryProfile:
     drawn: float = 0.6
 
 
+@dataclass(frozen=True)
+class CrossoverProfile:
+    """How attempts go on from others that failed (docs/maths.md).
+
+    Attributes
+    ----------
+    pool : int
+        Networks that are kept.
+    inputs, most_inputs : float
+        On few rows a start has so many times the inputs that a network of the pool uses, but all
+        if that is more than a share of them.
+    temperature, floor : float
+        How much chance there is in which inputs these are: of the logarithms of their votes, and
+        of what inputs without votes get, as a share. Not tuned.
+    """
+
+    pool: int = 4
+    inputs: float = 1.5
+    most_inputs: float = 0.8
+    temperature: float = 0.5
+    floor: float = 1e-4
+
+
 DAMPING = DampingProfile()
 SURGEON = SurgeonProfile()
 SPLITS = SplitProfile()
 CYCLE = CycleProfile()
 START = StartProfile()
 RECOVERY = RecoveryProfile()
+CROSSOVER = CrossoverProfile()

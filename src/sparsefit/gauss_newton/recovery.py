@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 
@@ -13,14 +14,15 @@ from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton.certificate import certify
 from sparsefit.gauss_newton.conversion import to_network
+from sparsefit.gauss_newton.crossover import Pool, cross, narrowed, widened
 from sparsefit.gauss_newton.elimination import drop_rounding, eliminate_by_risk
 from sparsefit.gauss_newton.grow_and_prune import GrowAndPrune
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marquardt
-from sparsefit.gauss_newton.objective import Objective, present
-from sparsefit.gauss_newton.profiles import RECOVERY, START
-from sparsefit.gauss_newton.relaxed import RelaxedStart, relaxed_start
+from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.profiles import RECOVERY
 from sparsefit.gauss_newton.signs import resolve_signs, with_skip_as_pairs
 from sparsefit.gauss_newton.sparse_net import SparseNet
+from sparsefit.gauss_newton.starts import Starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,9 @@ class Effort:
 
     Attributes
     ----------
-    restarts : int
-        Attempts after the first, from other draws, until one reaches the goal.
+    restarts : int or None
+        Attempts after the first until one reaches the goal; None for as many as
+        `RecoveryProfile` says.
     cycles : int
         Cycles of growing and pruning in each phase of an attempt.
     start_steps : int or None
@@ -39,7 +42,7 @@ class Effort:
         Of `time.monotonic`, after which no new cycle begins.
     """
 
-    restarts: int
+    restarts: int | None
     cycles: int
     start_steps: int | None = None
     deadline: float = float("inf")
@@ -87,33 +90,43 @@ class Recovery:
         init : SparseNet, optional
             A network to begin with, of a larger budget.
         """
-        best, n_alike = None, 0
+        pool, n_fresh, n_alike = Pool(), 0, 0
         goal = RECOVERY.goal * objective.mean_square
-        for attempt in range(self.effort.restarts + 1):
-            phase = self._phase(objective, attempt, goal, best)
+        for attempt in itertools.count():
+            phase = self._phase(objective, attempt, goal, pool.least)
             if attempt == 0 and init is not None:
                 result = phase.run(phase.contract(init), self.effort.cycles)
+            elif attempt % 2 == 0 and pool.has_pair:
+                result = self._on_few(phase, attempt, partial(self._crossed, pool=pool))
             else:
-                result = self._attempt_on_few(phase, attempt)
-            # Draws that end alike have found what there is to find, as under noise.
-            if best is not None and abs(result.loss - best.loss) < RECOVERY.alike * best.loss:
-                n_alike += 1
-            if best is None or result.loss < best.loss:
-                best = result
-            if phase.is_over(best) or n_alike == RECOVERY.most_alike:
+                result = self._fresh(phase, n_fresh, pool)
+                n_fresh += 1
+                # Draws that end alike have found what there is to find, as under noise.
+                n_alike += pool.has_alike(result)
+            pool.add(result)
+            if phase.is_over(pool.best) or n_alike == RECOVERY.most_alike:
                 break
-        assert best is not None
-        best = levenberg_marquardt(best.net, objective, steps=20, gain=1e-6)
+            if attempt == self.restarts(objective, pool.least):
+                break
+        best = levenberg_marquardt(pool.best.net, objective, steps=20, gain=1e-6)
         if best.loss > goal:
             best = eliminate_by_risk(best, objective)
         else:
             best = drop_rounding(best, objective, RECOVERY.rounding * goal)
         return best, best.loss <= goal
 
-    def _phase(
-        self, objective: Objective, attempt: int, goal: float, best: Minimum | None
-    ) -> GrowAndPrune:
-        least = float("inf") if best is None else best.loss
+    def restarts(self, objective: Objective, least: float = 0.0) -> int:
+        """Return how many attempts there may be after the first, of which the best left `least`."""
+        if self.effort.restarts is not None:
+            return self.effort.restarts
+        if self.layers > 1:
+            return RECOVERY.restarts_of_deep
+        is_short = objective.n_targets < RECOVERY.few_rows_a_weight * self.nnz
+        if is_short and least < RECOVERY.in_reach * objective.mean_square:
+            return RECOVERY.restarts_of_few_rows
+        return RECOVERY.restarts
+
+    def _phase(self, objective: Objective, attempt: int, goal: float, least: float) -> GrowAndPrune:
         return GrowAndPrune(
             objective=objective, nnz=self.nnz, max_units=self.hidden, enough=goal,
             generator=torch.Generator().manual_seed(self._seed(attempt)),
@@ -125,7 +138,32 @@ class Recovery:
     def _seed(self, attempt: int) -> int:
         return self.seed + 1000 * attempt
 
-    def _attempt_on_few(self, phase: GrowAndPrune, attempt: int) -> Minimum:
+    @property
+    def _starts(self) -> Starts:
+        return Starts(
+            nnz=self.nnz, hidden=self.hidden, layers=self.layers, fused=self.fused,
+            skip=self.skip, seed=self.seed, steps=self.effort.start_steps,
+        )  # fmt: skip
+
+    def _fresh(self, phase: GrowAndPrune, number: int, pool: Pool) -> Minimum:
+        """Make an attempt from a relaxed start: on few rows, of inputs that others have found."""
+        inputs = None
+        if self._starts.has_few_rows(phase.objective):
+            inputs = pool.draw_inputs(phase.objective, phase.generator)
+        if inputs is None:
+            return self._on_few(phase, number, partial(self._attempt, number=number))
+        narrow = replace(phase, objective=narrowed(phase.objective, inputs))
+        net = widened(self._attempt(narrow, number).net, inputs, phase.objective.rows.d)
+        return phase.run(phase.refitted(net), self.effort.cycles)
+
+    def _crossed(self, phase: GrowAndPrune, pool: Pool) -> Minimum:
+        """Begin with the mean of two networks that were found, and grow and prune it."""
+        result = phase.merged(phase.refitted(cross(*pool.pair(phase.generator))))
+        return phase.run(phase.contract(result.net), self.effort.cycles)
+
+    def _on_few(
+        self, phase: GrowAndPrune, number: int, attempt: Callable[[GrowAndPrune], Minimum]
+    ) -> Minimum:
         """Begin an attempt on a draw of the rows, if there are many; go on with all of them.
 
         Each step costs in proportion to the rows, and few settle an exact network; nor does the
@@ -134,90 +172,23 @@ class Recovery:
         rows = phase.objective.rows
         count = max(RECOVERY.least_rows, RECOVERY.rows_a_weight * (self.nnz + rows.d))
         if count > RECOVERY.drawn * phase.objective.n:
-            return self._attempt(phase, attempt)
-        drawn = phase.objective.sample(count, self._seed(attempt))
+            return attempt(phase)
+        drawn = phase.objective.sample(count, self._seed(number))
         few = replace(phase, objective=replace(drawn, gram_dtype=torch.float32))
-        result = phase.refitted(self._attempt(few, attempt).net)
+        result = phase.refitted(attempt(few).net)
         return phase.run(result, self.effort.cycles)
 
-    def _attempt(self, phase: GrowAndPrune, attempt: int) -> Minimum:
+    def _attempt(self, phase: GrowAndPrune, number: int) -> Minimum:
         """Start relaxed, grow and prune, remove a free skip connection, grow and prune again."""
         objective, cycles = phase.objective, self.effort.cycles
-        free = self._has_free_skip(objective, attempt)
-        net = self._started(objective, attempt, free=free)
+        free = self._starts.has_free_skip(objective, number)
+        net = self._starts.begin(objective, number, free=free)
         result = phase.merged(phase.refitted(net))
         result = phase.run(phase.contract(result.net), cycles)
         if not free:
             return result
         settled = [phase.contract(phase.refitted(net).net) for net in self._settled(result)]
         return phase.run(min(settled, key=lambda found: found.loss), cycles)
-
-    def _has_few_rows(self, objective: Objective) -> bool:
-        return objective.n < START.few_rows * objective.rows.d
-
-    def _has_free_skip(self, objective: Objective, attempt: int) -> bool:
-        """Whether to search with a free skip connection: it makes the signs of units irrelevant."""
-        # On few rows the skip connection alone fits too much.
-        if self.layers > 1 or self._has_few_rows(objective):
-            return False
-        # With several outputs the skip connection has many weights, and hides more than it frees.
-        return (attempt % 2 == 0) == (objective.n_outputs == 1)
-
-    def _started(self, objective: Objective, attempt: int, *, free: bool) -> SparseNet:
-        """Return the largest weights of a relaxed start, of the width that leaves least."""
-        best, least = None, float("inf")
-        for units in self._widths(objective, attempt):
-            net = self._start(objective, attempt, units, skip=free or self.skip)
-            net = self._selected(replace(net, skip_counts=self.skip and not free), objective)
-            left = objective.value(net)
-            if best is None or left < least:
-                best, least = net, left
-            elif left > START.worse * least:
-                break
-        assert best is not None
-        return best
-
-    def _widths(self, objective: Objective, attempt: int) -> list[int]:
-        """Return how many units a relaxed start may have, to be tried in turn."""
-        units = math.ceil(START.spare_units * min(self.hidden, self._fillable)) + START.more_units
-        few = max(START.least_units, self.nnz // START.weights_a_unit + 1)
-        if attempt % 2 == 0 and self._has_few_rows(objective):
-            # On few rows of many inputs, few units of many inputs each fit best.
-            return [min(units, few)]
-        if attempt or self.layers > 1 or self.hidden <= self._fillable:
-            return [units]
-        # Nothing says over how many units the weights are spread.
-        doublings = range(math.ceil(math.log2(max(1, units / few))))
-        return [*(few * 2**number for number in doublings), units]
-
-    @property
-    def _fillable(self) -> int:
-        """Units that the budget can fill with two weights each."""
-        return self.nnz // 2 + 1
-
-    def _start(self, objective: Objective, attempt: int, units: int, *, skip: bool) -> SparseNet:
-        live = min(self.hidden if self.hidden <= self._fillable else units, self.nnz)
-        is_plain = self.fused and self.layers == 1
-        steps = START.steps_of_many if live > START.many else START.steps
-        how = RelaxedStart(
-            fused=self.fused,
-            steps=self.effort.start_steps or steps,
-            penalty=START.penalty if is_plain else START.penalties[attempt % len(START.penalties)],
-            lr=START.lr if is_plain or attempt % 2 == 0 else START.slow_lr,
-            batch=min(max(START.least_batch, START.rows_a_unit * live), START.most_batch),
-            skip=skip,
-        )
-        edges = min(self.hidden, self.nnz) if self.fused else max(1, self.nnz // 2)
-        net = relaxed_start(objective, [units] * self.layers, edges, self._seed(attempt), how)
-        return net if skip else replace(net, skip=net.skip.emptied())
-
-    def _selected(self, net: SparseNet, objective: Objective) -> SparseNet:
-        """Keep the weights of largest w^2 D, by which the loss would rise without a refit."""
-        scored = slice(None) if net.skip_counts else slice(-1)
-        curvature = present(net, objective.slopes(net)[0], scored)
-        scores = net.values[: len(curvature)].square() * curvature
-        least = RECOVERY.least_selected if net.skip_counts else 0
-        return net.keep_largest(scores, max(least, math.ceil(RECOVERY.selected * self.nnz)))
 
     def _settled(self, result: Minimum) -> list[SparseNet]:
         """Return networks without a free skip connection that stand for one with it."""
@@ -268,7 +239,7 @@ def recover_network(
     def report(attempt: int, loss: float) -> None:
         history.append(loss / 2)
         share = min(1.0, len(history) / (2 * effort.cycles + 1))
-        done = (attempt + share) / (effort.restarts + 1)
+        done = (attempt + share) / (recovery.restarts(objective) + 1)
         setting.progress(min(done, 1.0), f"attempt {attempt + 1}, mean square {loss:.2e}")
 
     def observe(net: SparseNet) -> None:

@@ -88,7 +88,7 @@ def _start_in_blocks(
         count = min(most, units - block * most)
         part = _dense_start(replace(objective, y=left), [count], n_edges, seed + block, how)
         part = _largest(part, held)
-        net = part if net is None else _side_by_side(net, part)
+        net = part if net is None else net.beside(part)
     assert net is not None
     return net
 
@@ -98,21 +98,6 @@ def _largest(net: SparseNet, count: int) -> SparseNet:
     edges = net.hidden[0]
     size = edges.values.abs() * net.readout.dense().norm(dim=0)[edges.target]
     return net.keep_largest(size, count)
-
-
-def _side_by_side(one: SparseNet, two: SparseNet) -> SparseNet:
-    """Return the sum of two networks of one hidden layer."""
-    shift = one.hidden[0].n_targets
-    wide = replace(one.hidden[0], n_targets=shift + two.hidden[0].n_targets)
-    into, out, skip = two.hidden[0], two.readout, two.skip
-    return replace(
-        one,
-        hidden=(wide.add(into.source, shift + into.target, into.values),),
-        readout=replace(one.readout, n_sources=wide.n_targets).add(
-            shift + out.source, out.target, out.values
-        ),
-        skip=one.skip.add(skip.source, skip.target, skip.values),
-    )
 
 
 def _dense_start(

@@ -213,6 +213,33 @@ class SparseNet:
             if [edges.n_targets for edges in layers] == before:
                 return replace(self, hidden=tuple(layers[:-1]), readout=layers[-1])
 
+    def scaled(self, factor: float) -> SparseNet:
+        """Return the network whose outputs are so many times as large, factor > 0."""
+        skip = self.skip.with_values(self.skip.values * factor)
+        if self.fused:
+            *before, last = self.hidden
+            return replace(
+                self, hidden=(*before, last.with_values(last.values * factor)), skip=skip
+            )
+        readout = self.readout.with_values(self.readout.values * factor)
+        return replace(self, readout=readout, skip=skip)
+
+    def beside(self, other: SparseNet) -> SparseNet:
+        """Return the sum of two networks, with all units of both."""
+        hidden: list[Edges] = []
+        for one, two in zip(self.hidden, other.hidden, strict=True):
+            n_before = hidden[-1].n_targets if hidden else one.n_sources
+            before = one.n_sources if hidden else 0
+            wide = replace(one, n_sources=n_before, n_targets=one.n_targets + two.n_targets)
+            hidden.append(wide.add(before + two.source, one.n_targets + two.target, two.values))
+        out, more = replace(self.readout, n_sources=hidden[-1].n_targets), other.readout
+        return replace(
+            self,
+            hidden=tuple(hidden),
+            readout=out.add(self.readout.n_sources + more.source, more.target, more.values),
+            skip=self.skip.add(other.skip.source, other.skip.target, other.skip.values),
+        )
+
     @property
     def _scalable(self) -> list[tuple[int, Edges, Edges]]:
         """Layers whose units may be scaled: what is in front of them, and what is behind."""

@@ -43,15 +43,16 @@ class Splice(Method):
     """
 
     name: ClassVar[str] = "splice"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
     quick: ClassVar[Mapping[str, Any]] = {"restarts": 0, "cycles": 1, "start_steps": 100}
 
     restarts: int | None = option(
         None,
-        "attempts after the first, from other draws, until one is exact or three end alike; "
-        "default 4, or 12 with several hidden layers",
+        "attempts after the first, from other draws or from the mean of two before, until one is "
+        "exact or three end alike; default 4, 12 with several hidden layers, or 30 with fewer than "
+        "8 targets a weight if little is left of them",
         check=at_least(0),
         # From a good start all attempts end at the same network.
         other=Other(1, beside={"cycles": 0, "start_steps": 5}),
@@ -113,11 +114,8 @@ class Splice(Method):
         self, problem: AnyProblem, nnz: int, setting: Setting, init: SparseNet | None
     ) -> tuple[Fit, SparseNet]:
         assert isinstance(problem, Problem)
-        restarts = self.restarts
-        if restarts is None:
-            restarts = 4 if setting.layers == 1 else 12
         effort = gauss_newton.Effort(
-            restarts=restarts, cycles=self.cycles, start_steps=self.start_steps,
+            restarts=self.restarts, cycles=self.cycles, start_steps=self.start_steps,
             deadline=time.monotonic() + (self.time_limit or float("inf")),
         )  # fmt: skip
         fused = self._is_fused(problem)
