@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # The paper's draw permutes all positions of a layer; beyond this many that costs too much memory.
 PAPER_DRAW_LIMIT = 10_000_000
-_NOISE_STREAM, _WEIGHT_STREAM = 5, 6
+_NOISE_STREAM, _WEIGHT_STREAM, _BIAS_STREAM = 5, 6, 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,10 @@ class Planted(Task):
         None, "PSNR in dB of the noisy training targets; default: no noise", check=above(0),
         other=20.0,
     )  # fmt: skip
+    biases: int = option(
+        0, "nonzeros of the budget that are biases, of units of the first layer; only networks with "
+        "--bias have them", check=at_least(0), other=1, later=True,
+    )  # fmt: skip
     n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))
     draw: Literal["auto", "paper", "sparse"] = option(
         "auto", "draw of the weights: the paper's, or one in O(nnz) memory; "
@@ -69,7 +73,11 @@ class Planted(Task):
         shapes = self._shapes(setting)
         paper = max(a * b for a, b in shapes) <= PAPER_DRAW_LIMIT
         draw = self.draw if self.draw != "auto" else ("paper" if paper else "sparse")
-        truth = _draw_network(shapes, nnz, setting.seed, draw, fused=self.n_outputs == 1)
+        if self.biases and self.biases >= nnz:
+            raise SkipCell(f"biases={self.biases} leave nothing of nnz={nnz} for weights")
+        fused = self.n_outputs == 1
+        truth = _draw_network(shapes, nnz - self.biases, setting.seed, draw, fused=fused)
+        truth = _with_biases(truth, self.biases, setting.seed)
         X, y = self._rows(truth, self.n_samples, setting.seed + 2)
         peak = float(np.abs(y).max())
         if peak == 0:
@@ -127,3 +135,17 @@ def _draw_network(
         inputs, units = np.divmod(positions, n_units)
         layers.append(Layer.from_flat(units * n_inputs + inputs, values, n_inputs, n_units))
     return Network(tuple(layers), fused=fused)
+
+
+def _with_biases(network: Network, count: int, seed: int) -> Network:
+    """Return the network with biases, normal draws, of hidden units that have weights."""
+    if not count:
+        return network
+    first, *rest = network.layers
+    live = np.unique(first.weight.tocoo().col)
+    if count > len(live):
+        raise SkipCell(f"biases={count} are more than the {len(live)} units that have weights")
+    rng = np.random.default_rng([seed, _BIAS_STREAM])
+    bias = np.zeros(first.weight.shape[1])
+    bias[rng.choice(live, count, replace=False)] = rng.normal(size=count)
+    return replace(network, layers=(replace(first, bias=bias), *rest))
