@@ -101,6 +101,18 @@ def test_inputs_have_their_distribution(inputs):
     assert (np.abs(X).max() <= np.sqrt(3) + 1e-6) == (inputs == "uniform")
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_biases_are_of_the_budget_and_of_units_that_have_weights(k):
+    problem = load(hidden=10, nnz=30, n_outputs=k, biases=4)
+    first = problem.truth.layers[0]
+    assert (problem.truth.nnz, np.count_nonzero(first.bias)) == (30, 4)
+    assert set(np.flatnonzero(first.bias)) <= set(first.weight.tocoo().col)
+    assert np.allclose(problem.truth.predict(problem.X), problem.y, atol=1e-5)
+    for biases in (30, 15):
+        with pytest.raises(SkipCell, match=f"biases={biases} "):
+            load(hidden=10, nnz=30, n_outputs=k, biases=biases)
+
+
 def test_a_dead_network_is_skipped():
     with pytest.raises(SkipCell, match="all labels are zero: the network planted with nnz=1"):
         load(nnz=1, layers=2)
