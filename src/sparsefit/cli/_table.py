@@ -17,9 +17,9 @@ MOST_ROWS = 20
 AXES = ("task", "method", "hidden", "layers", "bias", "skip", "nnz", "seed")
 # Not worth a word, where all rows have it.
 _USUAL = {"layers": 1, "bias": False, "skip": False}
-RESULTS = ("value", "constant_value", "nnz_found", "exact", "status", "seconds")
+RESULTS = ("value", "constant_value", "oracle_value", "nnz_found", "exact", "status", "seconds")
 # What a narrow terminal does without, first to last; the score and what tells rows apart stay.
-DISPENSABLE = ("constant_value", "seconds", "nnz_found", "run")
+DISPENSABLE = ("constant_value", "oracle_value", "seconds", "nnz_found", "run")
 _GOOD = ("finished", "converged")
 
 
@@ -44,7 +44,11 @@ def print_table(rows: Sequence[Row]) -> None:
         print(", ".join(said))
     columns = [name for name in names if not is_same.get(name) and _tells(name, table)]
     metrics = {row["metric"] for row in rows if row["metric"] is not None}
-    headings = {"constant_value": "constant", "nnz_found": "nonzeros"}
+    headings = {
+        "constant_value": "constant",
+        "oracle_value": "true support",
+        "nnz_found": "nonzeros",
+    }
     if len(metrics) == 1:
         headings["value"] = METRICS[min(metrics)].label
     elif metrics:

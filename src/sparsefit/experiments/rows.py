@@ -17,6 +17,7 @@ from sparsefit.experiments.metrics import (
     network_scores,
     sensing_scores,
 )
+from sparsefit.experiments.oracle import oracle_value
 from sparsefit.experiments.spec import Cell, result_options
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row
 from sparsefit.experiments.support import Overlap, support_overlap, vector_overlap
@@ -102,7 +103,9 @@ def result_row(
         row["nnz"] = cell.nnz or network.nnz
     elif row["dense"]:
         row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
-    whole: Row = plain(row | problem.info | fit.info)
+    oracle = oracle_value(problem)
+    best_possible = {} if oracle is None else {"oracle_value": oracle}
+    whole: Row = plain(row | best_possible | problem.info | fit.info)
     return whole
 
 

@@ -27,6 +27,7 @@ _COLUMNS = (
     ("task", "task", ""), ("method", "method", ""), ("hidden", "hidden", "d"), ("nnz", "nnz", "d"),
     ("seed", "seed", "d"), ("metric", "metric", ""), ("value", "score", "g"),
     ("train_value", "training score", "g"), ("constant_value", "best constant", "g"),
+    ("oracle_value", "with the true support", "g"),
     ("nnz_found", "nnz found", "d"), ("support_recall", "recall", ".2f"),
     ("support_precision", "precision", ".2f"), ("exact", "exact", ""), ("seconds", "seconds", "g"),
     ("peak_mb", "MB", "g"), ("n_iter", "iterations", "d"), ("status", "status", ""),

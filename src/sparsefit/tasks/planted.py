@@ -58,8 +58,8 @@ class Planted(Task):
         other=20.0,
     )  # fmt: skip
     biases: int = option(
-        0, "nonzeros of the budget that are biases, of units of the first layer; only networks with "
-        "--bias have them", check=at_least(0), other=1, later=True,
+        0, "nonzeros of the budget that are biases of units of the first layer; only networks with "
+        "--bias have some", check=at_least(0), other=1, later=True,
     )  # fmt: skip
     n_test: int = option(10_000, "fresh noiseless rows to score on; 0: none", check=at_least(0))
     draw: Literal["auto", "paper", "sparse"] = option(
