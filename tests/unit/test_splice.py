@@ -187,7 +187,7 @@ def test_a_warm_path_goes_down_from_the_larger_budgets(monkeypatch):
     run = Recovery.run
 
     def spy(self, objective, init):
-        asked.append((self.nnz, None if init is None else init.nnz))
+        asked.append((self.starts.nnz, None if init is None else init.nnz))
         return run(self, objective, init)
 
     monkeypatch.setattr(Recovery, "run", spy)
@@ -209,7 +209,7 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
 
     def attempt(self, phase, number):
         attempts.append(number)
-        net = self._starts.begin(phase.objective, 0, free=False)
+        net = self.starts.begin(phase.objective, 0, free=False)
         net = phase.contract(net).net
         return Minimum(net, (1.0, 0.5, 0.5002, 0.5001, 0.1)[number])
 

@@ -50,19 +50,12 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """How to search for a network of at most `nnz` weights.
+    """How to search for a network.
 
     Attributes
     ----------
-    nnz : int
-        Budget: hidden weights, and output weights unless `fused`.
-    hidden, layers : int
-        Units of each hidden layer, and hidden layers.
-    fused : bool
-        One output, the plain sum of the last hidden layer.
-    skip : bool
-        Whether the network may have a skip connection, whose weights count.
-    seed : int
+    starts : Starts
+        What network is wanted, and how attempts begin.
     effort : Effort
     report : callable
         Gets the attempt and the least mean square so far.
@@ -70,12 +63,7 @@ class Recovery:
         Gets the network that each contraction ends with.
     """
 
-    nnz: int
-    hidden: int
-    layers: int
-    fused: bool
-    skip: bool
-    seed: int
+    starts: Starts
     effort: Effort
     report: Callable[[int, float], None] = lambda attempt, loss: None
     observe: Callable[[SparseNet], None] = lambda net: None
@@ -106,7 +94,7 @@ class Recovery:
             pool.add(result)
             if phase.is_over(pool.best) or n_alike == RECOVERY.most_alike:
                 break
-            if attempt == self.restarts(objective, pool.least):
+            if attempt >= self.restarts(objective, pool.least):
                 break
         best = levenberg_marquardt(pool.best.net, objective, steps=20, gain=1e-6)
         if best.loss > goal:
@@ -119,36 +107,26 @@ class Recovery:
         """Return how many attempts there may be after the first, of which the best left `least`."""
         if self.effort.restarts is not None:
             return self.effort.restarts
-        if self.layers > 1:
+        if self.starts.layers > 1:
             return RECOVERY.restarts_of_deep
-        is_short = objective.n_targets < RECOVERY.few_rows_a_weight * self.nnz
+        is_short = objective.n_targets < RECOVERY.few_rows_a_weight * self.starts.nnz
         if is_short and least < RECOVERY.in_reach * objective.mean_square:
             return RECOVERY.restarts_of_few_rows
         return RECOVERY.restarts
 
     def _phase(self, objective: Objective, attempt: int, goal: float, least: float) -> GrowAndPrune:
         return GrowAndPrune(
-            objective=objective, nnz=self.nnz, max_units=self.hidden, enough=goal,
-            generator=torch.Generator().manual_seed(self._seed(attempt)),
+            objective=objective, nnz=self.starts.nnz, max_units=self.starts.hidden, enough=goal,
+            generator=torch.Generator().manual_seed(self.starts.seed_of(attempt)),
             deadline=self.effort.deadline,
             report=lambda loss: self.report(attempt, min(loss, least)),
             observe=self.observe,
         )  # fmt: skip
 
-    def _seed(self, attempt: int) -> int:
-        return self.seed + 1000 * attempt
-
-    @property
-    def _starts(self) -> Starts:
-        return Starts(
-            nnz=self.nnz, hidden=self.hidden, layers=self.layers, fused=self.fused,
-            skip=self.skip, seed=self.seed, steps=self.effort.start_steps,
-        )  # fmt: skip
-
     def _fresh(self, phase: GrowAndPrune, number: int, pool: Pool) -> Minimum:
         """Make an attempt from a relaxed start: on few rows, of inputs that others have found."""
         inputs = None
-        if self._starts.has_few_rows(phase.objective):
+        if self.starts.has_few_rows(phase.objective):
             inputs = pool.draw_inputs(phase.objective, phase.generator)
         if inputs is None:
             return self._on_few(phase, number, partial(self._attempt, number=number))
@@ -170,10 +148,10 @@ class Recovery:
         search for one need all digits of a Gram matrix.
         """
         rows = phase.objective.rows
-        count = max(RECOVERY.least_rows, RECOVERY.rows_a_weight * (self.nnz + rows.d))
+        count = max(RECOVERY.least_rows, RECOVERY.rows_a_weight * (self.starts.nnz + rows.d))
         if count > RECOVERY.drawn * phase.objective.n:
             return attempt(phase)
-        drawn = phase.objective.sample(count, self._seed(number))
+        drawn = phase.objective.sample(count, self.starts.seed_of(number))
         few = replace(phase, objective=replace(drawn, gram_dtype=torch.float32))
         result = phase.refitted(attempt(few).net)
         return phase.run(result, self.effort.cycles)
@@ -181,8 +159,8 @@ class Recovery:
     def _attempt(self, phase: GrowAndPrune, number: int) -> Minimum:
         """Start relaxed, grow and prune, remove a free skip connection, grow and prune again."""
         objective, cycles = phase.objective, self.effort.cycles
-        free = self._starts.has_free_skip(objective, number)
-        net = self._starts.begin(objective, number, free=free)
+        free = self.starts.has_free_skip(objective, number)
+        net = self.starts.begin(objective, number, free=free)
         result = phase.merged(phase.refitted(net))
         result = phase.run(phase.contract(result.net), cycles)
         if not free:
@@ -193,11 +171,11 @@ class Recovery:
     def _settled(self, result: Minimum) -> list[SparseNet]:
         """Return networks without a free skip connection that stand for one with it."""
         turned = resolve_signs(result.net)
-        if self.skip:
+        if self.starts.skip:
             return [replace(net, skip_counts=True) for net in (result.net, turned)]
         found = [replace(turned, skip=turned.skip.emptied())]
-        if not self.fused:
-            found.append(with_skip_as_pairs(turned, self.nnz // 2))
+        if not self.starts.fused:
+            found.append(with_skip_as_pairs(turned, self.starts.nnz // 2))
         return found
 
 
@@ -246,10 +224,11 @@ def recover_network(
         if setting.observe is not None:
             setting.observe(to_network(net, setting))
 
-    recovery = Recovery(
+    starts = Starts(
         nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused, skip=setting.skip,
-        seed=setting.seed, effort=effort, report=report, observe=observe,
+        seed=setting.seed, steps=effort.start_steps,
     )  # fmt: skip
+    recovery = Recovery(starts=starts, effort=effort, report=report, observe=observe)
     result, reaches_goal = recovery.run(objective, init)
     status = Status.CONVERGED if reaches_goal else Status.FINISHED
     network, certificate = to_network(result.net, setting), certify(result.net, objective)

@@ -13,12 +13,19 @@ from sparsefit.gauss_newton.sparse_net import SparseNet
 
 @dataclass(frozen=True, kw_only=True)
 class Starts:
-    """How attempts begin, each from another draw and in one of several ways.
+    """What network is wanted, and how attempts to find it begin: each from another draw.
 
     Attributes
     ----------
-    nnz, hidden, layers, fused, skip, seed
-        See `Recovery`.
+    nnz : int
+        Budget: hidden weights, and output weights unless `fused`.
+    hidden, layers : int
+        Units of each hidden layer, and hidden layers.
+    fused : bool
+        One output, the plain sum of the last hidden layer.
+    skip : bool
+        Whether the network may have a skip connection, whose weights count.
+    seed : int
     steps : int or None
         Adam steps of a relaxed start; None for as many as `StartProfile` says.
     """
@@ -30,6 +37,10 @@ class Starts:
     skip: bool
     seed: int
     steps: int | None
+
+    def seed_of(self, number: int) -> int:
+        """Return the seed of an attempt."""
+        return self.seed + 1000 * number
 
     def has_few_rows(self, objective: Objective) -> bool:
         """Whether a skip connection alone would fit too much."""
@@ -88,7 +99,7 @@ class Starts:
             skip=skip,
         )
         edges = min(self.hidden, self.nnz) if self.fused else max(1, self.nnz // 2)
-        net = relaxed_start(objective, [units] * self.layers, edges, self.seed + 1000 * number, how)
+        net = relaxed_start(objective, [units] * self.layers, edges, self.seed_of(number), how)
         return net if skip else replace(net, skip=net.skip.emptied())
 
     def _selected(self, net: SparseNet, objective: Objective) -> SparseNet:
