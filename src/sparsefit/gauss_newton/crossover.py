@@ -18,6 +18,9 @@ from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.profiles import CROSSOVER, RECOVERY
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
+# Keeps quotients by a loss of zero finite.
+_TINY = 1e-300
+
 
 @dataclass
 class Pool:
@@ -70,11 +73,11 @@ class Pool:
         used = 0
         for found in self._found:
             first = found.net.hidden[0]
-            sizes = first.values.abs().double().cpu() / found.loss
+            sizes = first.values.abs().double().cpu() / max(found.loss, _TINY)
             votes.index_add_(0, first.source.cpu(), sizes)
             used += len(torch.unique(first.source))
         count = math.ceil(CROSSOVER.inputs * used / len(self._found))
-        if count > CROSSOVER.most_inputs * n_inputs:
+        if not 0 < count <= CROSSOVER.most_inputs * n_inputs:
             return None
         votes = votes[:n_inputs]
         chances = votes / votes.sum() + CROSSOVER.floor / n_inputs
