@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,7 @@ class Axis:
         """The name in words."""
         return self.name.replace("_", " ")
 
-    @property
+    @cached_property
     def values(self) -> list[float]:
         """What the option is in some row, increasing, but for none."""
         rows = [row for series in self.panel.series for row in series.rows]
@@ -54,7 +55,7 @@ class Axis:
         """Whether the values lie so far apart that they are drawn by their logarithms."""
         return self.values[0] > 0 and self.values[-1] >= _WIDE * self.values[0]
 
-    @property
+    @cached_property
     def places(self) -> list[tuple[int, int | None]]:
         """Widths and budgets, some if they are very many; only widths where no row has a budget."""
         rows = [row for series in self.panel.series for row in series.rows]
@@ -67,12 +68,22 @@ class Axis:
     ) -> dict[float, list[float]]:
         """Return the scores of the seeds by the values of the option."""
         found: dict[float, list[float]] = {}
-        for row in series.rows:
-            value = row["task_options"][self.name]
-            is_here = (row["hidden"], row["nnz"]) == place
-            if is_here and value is not None and row.get(score) is not None:
+        for value, row in self._rows_of[series.label].get(place, []):
+            if row.get(score) is not None:
                 found.setdefault(value, []).append(row[score])
         return dict(sorted(found.items()))
+
+    @cached_property
+    def _rows_of(self) -> dict[str, dict[tuple[int, int | None], list[tuple[float, Row]]]]:
+        """Values of the option with their rows, by series and place."""
+        found: dict[str, dict[tuple[int, int | None], list[tuple[float, Row]]]] = {}
+        for series in self.panel.series:
+            own = found.setdefault(series.label, {})
+            for row in series.rows:
+                value = row["task_options"][self.name]
+                if value is not None:
+                    own.setdefault((row["hidden"], row["nnz"]), []).append((value, row))
+        return found
 
 
 def find_axes(rows: Sequence[Row]) -> list[Axis]:
