@@ -13,7 +13,7 @@ from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton.conversion import from_network
 from sparsefit.gauss_newton.crossover import Pool, cross, narrowed, widened
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum
-from sparsefit.gauss_newton.objective import Objective
+from sparsefit.gauss_newton.objective import Objective, Slopes
 from sparsefit.gauss_newton.splits import merge
 from sparsefit.methods import find_method
 from sparsefit.tasks import find_task
@@ -101,3 +101,14 @@ def test_four_rows_a_weight_are_enough():
     [(_, found)] = find_method("splice")().path(problem, [20], setting)
     assert found.status.value == "converged"
     assert np.abs(found.network.predict(problem.X_test) - problem.y_test).max() < 1e-5
+
+
+def test_a_unit_that_no_row_sees_promises_nothing():
+    """Its gradient is rounding, its curvature nothing: a weight of 1e280 is no progress."""
+    gradient = torch.tensor([[1e-20, -2.0, 1e-160]]).double()
+    slopes = Slopes(gradient, torch.tensor([[0.0, 4.0, 1e-310]]).double())
+    assert slopes.gain.tolist() == [[0.0, 1.0, 0.0]]
+    assert slopes.best.tolist() == [[0.0, 0.5, 0.0]]
+    none = torch.zeros(1, 2).double()
+    assert Slopes(none, none).gain.tolist() == [[0.0, 0.0]]
+    assert Slopes(none[:, :0], none[:, :0]).gain.shape == (1, 0)

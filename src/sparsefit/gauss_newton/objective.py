@@ -23,8 +23,8 @@ _DRAWS = 10
 _LEAST_WIDTH = 64
 # Rows that a step takes which looks at them one by one: those of all processes, if they are few.
 _MOST_GATHERED = 50_000
-# Keeps quotients of numbers that are both zero finite.
-_TINY = 1e-300
+# A curvature of so small a share of the largest is that of a unit which no row sees.
+_NEGLIGIBLE = 1e-24
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Slopes(NamedTuple):
     @property
     def gain(self) -> Tensor:
         """By what twice the loss falls if the weight alone is set to its best value, G^2 / D."""
-        return self.gradient.square() / self.curvature.clamp(min=_TINY)
+        return self.gradient.square() / self._curvature_seen
 
     def damped(self, amount: Tensor) -> Slopes:
         """Return the same with `amount` added to the curvature."""
@@ -87,7 +87,13 @@ class Slopes(NamedTuple):
     @property
     def best(self) -> Tensor:
         """The best value for the weight alone, -G / D."""
-        return -self.gradient / self.curvature.clamp(min=_TINY)
+        return -self.gradient / self._curvature_seen
+
+    @property
+    def _curvature_seen(self) -> Tensor:
+        """D, infinite where it is nothing beside the largest: there G is rounding."""
+        least = _NEGLIGIBLE * self.curvature.amax() if self.curvature.numel() else 0.0
+        return self.curvature.where(self.curvature > least, torch.inf)
 
 
 @dataclass(frozen=True, eq=False)
