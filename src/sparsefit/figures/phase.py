@@ -51,7 +51,8 @@ def phase_diagram(panel: Panel, score: str, threshold: float) -> Figure:
     labels = [f"m {width}, s {budget}" for width, budget in places]
     add_legend(figure, every[0].containers, labels)
     goal = goal_of(panel.metric, threshold)
-    add_title(figure, f"{panel.title}: {goal}, with Wilson's 95 % intervals")
+    lines = "dotted: s and 2 s rows; dashed: 2 s ln(d m / s), as with known patterns"
+    add_title(figure, f"{panel.title}: {goal}, with Wilson's 95 % intervals; {lines}")
     return figure
 
 
