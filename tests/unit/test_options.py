@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import pytest
 
 from sparsefit import nn
+from sparsefit.cli._flags import OptionFlags, Parser
 from sparsefit.core import choices
 from sparsefit.core.errors import OptionError
 from sparsefit.core.options import (
@@ -119,3 +120,24 @@ def test_the_old_name_of_the_memory_still_works():
 def test_integers_beyond_those_of_arrays(value):
     with pytest.raises(OptionError, match=r"^hidden must be an integer >= 1, and below 2\^63, got"):
         Setting(hidden=value)
+
+
+def test_a_flag_that_several_share_takes_several_values_where_it_is_an_axis():
+    """A word of one owner has the name of a number of another; one value of it still serves."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Counted(Options):
+        size: int = option(1, "a number")
+
+    @dataclass(frozen=True, kw_only=True)
+    class Named(Options):
+        size: str = option("small", "a word")
+
+    parser, flags = Parser(), OptionFlags([Counted, Named], axes=Options)
+    flags.add_to(parser)
+    given = parser.parse_args(["--size", "3", "5"])
+    assert [made.size for made in flags.make_all(Counted, given)] == [3, 5]
+    with pytest.raises(OptionError, match="size must be one value, got"):
+        flags.make_all(Named, given)
+    [named] = flags.make_all(Named, parser.parse_args(["--size", "large"]))
+    assert named.size == "large"

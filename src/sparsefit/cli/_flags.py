@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -12,7 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
 from sparsefit.core.errors import OptionError, SparsefitError, near_match
-from sparsefit.core.options import FOLDER, OptionInfo, Options, option, option_infos
+from sparsefit.core.options import (
+    FOLDER,
+    OptionInfo,
+    Options,
+    every_combination,
+    option,
+    option_infos,
+)
 
 O = TypeVar("O", bound=Options)  # noqa: E741
 
@@ -273,12 +279,12 @@ class OptionFlags:
         """
         given = self.given(owner, arguments)
         numbers = {info.name for info in option_infos(owner) if info.is_number}
-        choices = [
-            value if name in numbers and isinstance(value, tuple) else (value,)
+        choices = {
+            name: value if name in numbers and isinstance(value, tuple)
+            else (_only(owner, name, value),)
             for name, value in given.items()
-        ]
-        combinations = itertools.product(*choices)
-        return [owner(**dict(zip(given, values, strict=True))) for values in combinations]
+        }  # fmt: skip
+        return every_combination(owner, choices)
 
     def unused(self, owners: Sequence[type[Options]], arguments: argparse.Namespace) -> list[str]:
         """Return the flags that were given although none of `owners` has the option."""
@@ -296,8 +302,8 @@ def _only(owner: type[Options], name: str, value: Any) -> Any:
     if not takes_one or not isinstance(value, tuple):
         return value
     if len(value) > 1:
-        whose = getattr(owner, "name", "")
-        raise OptionError(name, " ".join(map(str, value)), f"one value for {whose}")
+        whose = f" for {owner.name}" if hasattr(owner, "name") else ""
+        raise OptionError(name, " ".join(map(str, value)), f"one value{whose}")
     return value[0]
 
 

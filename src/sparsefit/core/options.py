@@ -13,18 +13,20 @@ whoever makes it. The type of a field may be
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sparsefit.core.errors import OptionError, near_match
 
 # In place of a default: the option must be given.
 REQUIRED: Any = dataclasses.MISSING
+O = TypeVar("O", bound="Options")  # noqa: E741
 # Arrays count in 64 bits, and floats have an end.
 _TOO_LARGE = 2**63
 
@@ -315,3 +317,17 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """Return the options by name, in the order of the fields."""
         return {info.name: getattr(self, info.name) for info in option_infos(type(self))}
+
+
+def every_combination(cls: type[O], values: Mapping[str, Sequence[Any]]) -> list[O]:
+    """Return options for every combination of the values of each, the last one fastest.
+
+    Examples
+    --------
+    >>> from sparsefit.core.setting import Setting
+    >>> found = every_combination(Setting, {"hidden": [5, 10], "seed": [0, 1]})
+    >>> [(setting.hidden, setting.seed) for setting in found]
+    [(5, 0), (5, 1), (10, 0), (10, 1)]
+    """
+    combinations = itertools.product(*values.values())
+    return [cls(**dict(zip(values, chosen, strict=True))) for chosen in combinations]

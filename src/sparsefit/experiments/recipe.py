@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from sparsefit.core.choices import Score
 from sparsefit.core.errors import SparsefitError, near_match
-from sparsefit.core.options import Options, option_infos
+from sparsefit.core.options import Options, every_combination, option_infos
 from sparsefit.core.setting import Setting
 from sparsefit.experiments.spec import Cell, grid
 from sparsefit.methods import find_method
@@ -104,9 +103,8 @@ def _make(cls: type[O], table: Mapping[str, Any], data_dir: str | None) -> list[
     options = {name: value for name, value in table.items() if name != "name"}
     if data_dir is not None and any(info.name == "data_dir" for info in option_infos(cls)):
         options["data_dir"] = data_dir
-    choices = [value if isinstance(value, list) else [value] for value in options.values()]
-    combinations = itertools.product(*choices)
-    return [cls(**dict(zip(options, values, strict=True))) for values in combinations]
+    choices = {name: v if isinstance(v, list) else [v] for name, v in options.items()}
+    return every_combination(cls, choices)
 
 
 def _files() -> dict[str, Any]:

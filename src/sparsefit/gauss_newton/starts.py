@@ -79,7 +79,7 @@ class Starts:
             return [units]
         # Nothing says over how many units the weights are spread.
         doublings = range(math.ceil(math.log2(max(1, units / few))))
-        return [*(few * 2**number for number in doublings), units]
+        return [*(few * 2**doubling for doubling in doublings), units]
 
     @property
     def _fillable(self) -> int:

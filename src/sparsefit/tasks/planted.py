@@ -73,7 +73,7 @@ class Planted(Task):
         shapes = self._shapes(setting)
         paper = max(a * b for a, b in shapes) <= PAPER_DRAW_LIMIT
         draw = self.draw if self.draw != "auto" else ("paper" if paper else "sparse")
-        if self.biases and self.biases >= nnz:
+        if self.biases >= nnz:
             raise SkipCell(f"biases={self.biases} leave nothing of nnz={nnz} for weights")
         fused = self.n_outputs == 1
         truth = _draw_network(shapes, nnz - self.biases, setting.seed, draw, fused=fused)
