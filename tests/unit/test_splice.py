@@ -164,14 +164,14 @@ def test_the_time_limit_stops_between_cycles():
 def test_each_budget_has_its_own_time(monkeypatch):
     clock, deadlines = iter(range(0, 1000, 100)), []
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    run = Recovery.run
+    first = Recovery.first
 
     def spy(self, objective, init):
         deadlines.append(self.effort.deadline)
         effort = replace(self.effort, deadline=float("inf"))
-        return run(replace(self, effort=effort), objective, init)
+        return first(replace(self, effort=effort), objective, init)
 
-    monkeypatch.setattr(Recovery, "run", spy)
+    monkeypatch.setattr(Recovery, "first", spy)
     monkeypatch.setattr(
         "sparsefit.gauss_newton.grow_and_prune.GrowAndPrune.is_over", lambda self, best: True
     )
@@ -184,13 +184,13 @@ def test_each_budget_has_its_own_time(monkeypatch):
 def test_a_warm_path_goes_down_from_the_larger_budgets(monkeypatch):
     problem, _, _ = planted("one output", 0)
     budgets, asked = [6, 12, 9], []
-    run = Recovery.run
+    first = Recovery.first
 
     def spy(self, objective, init):
         asked.append((self.starts.nnz, None if init is None else init.nnz))
-        return run(self, objective, init)
+        return first(self, objective, init)
 
-    monkeypatch.setattr(Recovery, "run", spy)
+    monkeypatch.setattr(Recovery, "first", spy)
     options = QUICK | {"restarts": 0}
     fits = dict(Splice(**options, warm=True).path(problem, budgets, Setting(hidden=HIDDEN)))
     assert asked == [(12, None), (9, 12), (6, 9)]
@@ -221,6 +221,31 @@ def test_draws_that_end_alike_are_the_end(monkeypatch):
     problem, _, _ = planted("one output", 0)
     fit(problem, 5, options={"start_steps": 20, "restarts": 9})
     assert attempts == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_below_zero_does_not_hide_a_plain_sum(seed):
+    """Its output weights would cost nonzeros that the network does not have."""
+    clean, nnz, _ = planted("one output", seed)
+    noise = 0.2 * np.random.default_rng(seed).normal(size=clean.y.shape)
+    problem = replace(clean, y=clean.y + noise)
+    assert problem.y.min() < 0 <= clean.y.min()
+    found = fit(problem, nnz)
+    assert found.network.fused
+    # Least squares of so many weights err by sigma^2 nnz / n.
+    assert mean_square(clean, found.network) < 3 * 0.2**2 * nnz / N
+
+
+def test_units_of_both_signs_are_found_where_few_targets_are_negative():
+    X, fresh = np.random.default_rng(0).normal(size=(2, N, D))
+
+    def f(X):
+        return (np.maximum(X[:, :3], 0) @ [1.0, 1.0, -0.3]).reshape(-1, 1)
+
+    found = fit(Problem(X, f(X)), 6)
+    assert 0 < Problem(X, f(X)).negative_share < 0.25
+    assert not found.network.fused
+    assert found.network.predict(fresh) == pytest.approx(f(fresh), abs=1e-6)
 
 
 def test_few_units_are_found_among_very_many(monkeypatch):

@@ -151,10 +151,18 @@ class Problem:
         return replace(self, X=X, y=self.y[own], share=share)
 
     @property
-    def has_negative_targets(self) -> bool:
-        """Whether a target of any row is below zero."""
-        own = np.array([np.any(self.y < 0)])
-        return bool((own if self.share is None else self.share.gathered(own)).any())
+    def negative_share(self) -> float:
+        """Share of the targets' sum of squares, of rows of all processes, that negative ones have.
+
+        Examples
+        --------
+        >>> Problem(np.eye(2), np.array([[2.0], [-1.0]])).negative_share
+        0.2
+        """
+        below, above = np.minimum(self.y, 0), np.maximum(self.y, 0)
+        own = np.array([[np.square(part, dtype=float).sum() for part in (below, above)]])
+        parts = (own if self.share is None else self.share.gathered(own)).sum(axis=0)
+        return float(parts[0] / parts.sum()) if parts.any() else 0.0
 
     def _gathered(self, index: np.ndarray) -> Problem:
         """Return some rows, by their numbers among all, in every process."""

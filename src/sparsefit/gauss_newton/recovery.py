@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -68,23 +68,24 @@ class Recovery:
     report: Callable[[int, float], None] = lambda attempt, loss: None
     observe: Callable[[SparseNet], None] = lambda net: None
 
-    def run(self, objective: Objective, init: SparseNet | None = None) -> tuple[Minimum, bool]:
-        """Search, and return the best network and whether it reaches the goal.
+    def first(self, objective: Objective, init: SparseNet | None = None) -> Minimum:
+        """Make the first attempt, or go on with a network of a larger budget."""
+        phase = self._phase(objective, 0, float("inf"))
+        if init is None:
+            return self._fresh(phase, 0, Pool())
+        return phase.run(phase.contract(init), self.effort.cycles)
 
-        Parameters
-        ----------
-        objective : Objective
-            Of the squared loss.
-        init : SparseNet, optional
-            A network to begin with, of a larger budget.
-        """
-        pool, n_fresh, n_alike = Pool(), 0, 0
-        goal = RECOVERY.goal * objective.mean_square
-        for attempt in itertools.count():
-            phase = self._phase(objective, attempt, goal, pool.least)
-            if attempt == 0 and init is not None:
-                result = phase.run(phase.contract(init), self.effort.cycles)
-            elif attempt % 2 == 0 and pool.has_pair:
+    def go_on(self, objective: Objective, first: Minimum, n_fresh: int) -> Minimum:
+        """Search after the first attempt, of `n_fresh` draws, and return the best network."""
+        pool, n_alike = Pool(), 0
+        pool.add(first)
+        for attempt in itertools.count(1):
+            phase = self._phase(objective, attempt, pool.least)
+            if phase.is_over(pool.best) or n_alike == RECOVERY.most_alike:
+                break
+            if attempt > self.restarts(objective, pool.least):
+                break
+            if attempt % 2 == 0 and pool.has_pair:
                 result = self._on_few(phase, attempt, partial(self._crossed, pool=pool))
             else:
                 result = self._fresh(phase, n_fresh, pool)
@@ -92,16 +93,10 @@ class Recovery:
                 # Draws that end alike have found what there is to find, as under noise.
                 n_alike += pool.has_alike(result)
             pool.add(result)
-            if phase.is_over(pool.best) or n_alike == RECOVERY.most_alike:
-                break
-            if attempt >= self.restarts(objective, pool.least):
-                break
         best = levenberg_marquardt(pool.best.net, objective, steps=20, gain=1e-6)
-        if best.loss > goal:
-            best = eliminate_by_risk(best, objective)
-        else:
-            best = drop_rounding(best, objective, RECOVERY.rounding * goal)
-        return best, best.loss <= goal
+        if best.loss <= phase.enough:
+            return drop_rounding(best, objective, RECOVERY.rounding * phase.enough)
+        return eliminate_by_risk(best, objective)
 
     def restarts(self, objective: Objective, least: float = 0.0) -> int:
         """Return how many attempts there may be after the first, of which the best left `least`."""
@@ -114,11 +109,11 @@ class Recovery:
             return RECOVERY.restarts_of_few_rows
         return RECOVERY.restarts
 
-    def _phase(self, objective: Objective, attempt: int, goal: float, least: float) -> GrowAndPrune:
+    def _phase(self, objective: Objective, attempt: int, least: float) -> GrowAndPrune:
         return GrowAndPrune(
-            objective=objective, nnz=self.starts.nnz, max_units=self.starts.hidden, enough=goal,
+            objective=objective, nnz=self.starts.nnz, max_units=self.starts.hidden,
+            enough=goal(objective), deadline=self.effort.deadline,
             generator=torch.Generator().manual_seed(self.starts.seed_of(attempt)),
-            deadline=self.effort.deadline,
             report=lambda loss: self.report(attempt, min(loss, least)),
             observe=self.observe,
         )  # fmt: skip
@@ -179,6 +174,11 @@ class Recovery:
         return found
 
 
+def goal(objective: Objective) -> float:
+    """Return the mean square at which a network is exact."""
+    return RECOVERY.goal * objective.mean_square
+
+
 def warm_up() -> None:
     """Factorise small matrices: libraries of linear algebra load with the first."""
     eye = torch.eye(2, dtype=torch.float64)
@@ -187,7 +187,7 @@ def warm_up() -> None:
 
 
 def recover_network(
-    problem: Problem, nnz: int, setting: Setting, effort: Effort, *, fused: bool,
+    problem: Problem, nnz: int, setting: Setting, effort: Effort, *, fused: Sequence[bool],
     init: SparseNet | None = None,
 ) -> tuple[Fit, SparseNet]:  # fmt: skip
     """Recover a network for a problem with the squared loss.
@@ -199,8 +199,9 @@ def recover_network(
     setting : Setting
         ``dtype`` must be set.
     effort : Effort
-    fused : bool
-        One output, the plain sum of the last hidden layer.
+    fused : sequence of bool
+        Whether the one output is the plain sum of the last hidden layer. Of several values the one
+        whose first attempt leaves least.
     init : SparseNet, optional
         A network of a larger budget to begin with.
 
@@ -217,7 +218,7 @@ def recover_network(
     def report(attempt: int, loss: float) -> None:
         history.append(loss / 2)
         share = min(1.0, len(history) / (2 * effort.cycles + 1))
-        done = (attempt + share) / (recovery.restarts(objective) + 1)
+        done = (attempt + share) / (recoveries[0].restarts(objective) + 1)
         setting.progress(min(done, 1.0), f"attempt {attempt + 1}, mean square {loss:.2e}")
 
     def observe(net: SparseNet) -> None:
@@ -225,13 +226,30 @@ def recover_network(
             setting.observe(to_network(net, setting))
 
     starts = Starts(
-        nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused, skip=setting.skip,
+        nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused[0], skip=setting.skip,
         seed=setting.seed, steps=effort.start_steps,
     )  # fmt: skip
-    recovery = Recovery(starts=starts, effort=effort, report=report, observe=observe)
-    result, reaches_goal = recovery.run(objective, init)
-    status = Status.CONVERGED if reaches_goal else Status.FINISHED
+    recoveries = [
+        Recovery(starts=replace(starts, fused=value), effort=effort, report=report, observe=observe)
+        for value in fused
+    ]
+    result = _searched(recoveries, objective, init)
+    status = Status.CONVERGED if result.loss <= goal(objective) else Status.FINISHED
     network, certificate = to_network(result.net, setting), certify(result.net, objective)
     info = {} if certificate is None else asdict(certificate)
     losses = (*history, result.loss / 2)
     return Fit(network, status, len(history), losses, info=info), result.net
+
+
+def _searched(
+    recoveries: Sequence[Recovery], objective: Objective, init: SparseNet | None
+) -> Minimum:
+    """Search by the one whose first attempt leaves least."""
+    firsts: list[Minimum] = []
+    for recovery in recoveries:
+        firsts.append(recovery.first(objective, init))
+        if firsts[-1].loss <= goal(objective):
+            break
+    least = min(range(len(firsts)), key=lambda number: firsts[number].loss)
+    n_drawn = 1 if init is None else 0
+    return recoveries[least].go_on(objective, firsts[least], n_drawn)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sparsefit.core.setting import Setting
     from sparsefit.gauss_newton.sparse_net import SparseNet
 
+# Share of the targets' sum of squares that negative ones may have in noise around a plain sum:
+# where all the targets are noise, it is half.
+_MOST_OF_NOISE = 0.25
+
 
 @dataclass(frozen=True, kw_only=True)
 class Splice(Method):
@@ -70,7 +74,7 @@ class Splice(Method):
     signs: Literal["auto", "plus", "free"] = option(
         "auto",
         "one output as the plain sum of the units (plus), or with an output weight each, which "
-        "counts (free); auto: plus if no target is negative",
+        "counts (free); auto: plus if no target is negative, and if few are, what fits better",
         other="free",
     )
     warm: bool = option(
@@ -118,10 +122,17 @@ class Splice(Method):
             restarts=self.restarts, cycles=self.cycles, start_steps=self.start_steps,
             deadline=time.monotonic() + (self.time_limit or float("inf")),
         )  # fmt: skip
-        fused = self._is_fused(problem)
+        fused = self._meanings_of_output(problem, init)
         return gauss_newton.recover_network(problem, nnz, setting, effort, fused=fused, init=init)
 
-    def _is_fused(self, problem: Problem) -> bool:
+    def _meanings_of_output(self, problem: Problem, init: SparseNet | None) -> tuple[bool, ...]:
+        """Return whether the output may be the plain sum of the units, the likeliest first."""
+        if init is not None:
+            return (init.fused,)
         if problem.n_outputs > 1 or self.signs == "free":
-            return False
-        return self.signs == "plus" or not problem.has_negative_targets
+            return (False,)
+        negative = problem.negative_share
+        if self.signs == "plus" or negative == 0:
+            return (True,)
+        # Noise makes targets of a plain sum negative, but not as large as its positive ones.
+        return (True, False) if negative < _MOST_OF_NOISE else (False,)
