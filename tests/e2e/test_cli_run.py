@@ -786,4 +786,4 @@ def test_torchrun_shares_no_other_command(command, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     code, out, [sentence] = command("tasks")
     assert (code, out) == (2, "")
-    assert sentence.endswith("torchrun shares the rows of run and reproduce, not of tasks")
+    assert sentence.endswith("torchrun shares the rows of fit, run, reproduce, not of tasks")

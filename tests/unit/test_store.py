@@ -122,14 +122,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_old_rows_whole(store, monkeypatc
 
 
 def test_a_full_disk_under_the_network_writer(store, monkeypatch):
-    def save(self, path):
-        from safetensors import SafetensorError
-
-        raise SafetensorError("Error while serializing: No space left on device (os error 28)")
-
-    monkeypatch.setattr(Network, "save", save)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(StoreError, match="No space left"):
         store.put_network("abc", Network((Layer(np.eye(2)),), fused=True))
+
+
+def test_files_may_be_read_by_whom_the_user_lets(store):
+    """A colleague, a web server: the mask of the process says, not the library that writes."""
+    store.put_row(row_of(3))
+    store.put_network("abc", Network((Layer(np.eye(2)),), fused=True))
+    files = [path for path in store.folder.rglob("*") if path.is_file()]
+    plain = store.folder / "plain"
+    plain.touch()
+    assert {path.stat().st_mode for path in files} == {plain.stat().st_mode}
 
 
 def test_rows_hold_no_nan(store):

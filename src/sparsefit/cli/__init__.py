@@ -34,7 +34,7 @@ Neural networks with at most s nonzero weights.
 
 'sparsefit help COMMAND' has more; sparse layers for PyTorch are in Python: import sparsefit."""
 # Commands whose rows can be shared by processes.
-_SHARED = ("run", "reproduce")
+_SHARED = ("fit", "run", "reproduce")
 OUTPUT_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 
 
@@ -88,9 +88,7 @@ def _one_voice(command: str) -> Iterator[None]:
         yield
         return
     if command not in _SHARED:
-        raise SparsefitError(
-            f"torchrun shares the rows of {' and '.join(_SHARED)}, not of {command}"
-        )
+        raise SparsefitError(f"torchrun shares the rows of {', '.join(_SHARED)}, not of {command}")
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 

@@ -17,6 +17,7 @@ from sparsefit.core.errors import OptionError
 from sparsefit.core.files import check_output, facts_path, mark, writing
 from sparsefit.core.options import FILE, option
 from sparsefit.core.progress import Report, show_progress
+from sparsefit.core.team import Team, present_team
 from sparsefit.tabular.options import FitOptions
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ def fit(arguments: argparse.Namespace) -> int:
     files, out = files_of(data), options.out or _default_out(data)
     for path in (out, facts_path(out)):
         check_output(path, files, "DATA", source=data.name, force=options.force)
-    with show_progress() as report:
+    with present_team() as team, show_progress() as report:
         report(None, "reading")
-        fitted = fit_rows(_read(data, options, report), options, report)
+        fitted = fit_rows(_read(data, options, report, team), options, report)
+    if fitted is None:
+        return 0
     with writing(out) as temporary:
         fitted.model.save(temporary)
     command = shlex.join(["sparsefit", *sys.argv[1:]])
@@ -88,19 +91,19 @@ def fit(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(data: Path, options: FitOptions, report: Report) -> TableRows:
+def _read(data: Path, options: FitOptions, report: Report, team: Team) -> TableRows:
     """Return the rows, and say what they were read as; the reader and its memory go."""
     from sparsefit.reading import open_table
     from sparsefit.reading.describe import lines
     from sparsefit.tabular import split_rows
 
-    table = open_table(data, options, options.target)
+    table = open_table(data, options, options.target, processes=team.size)
     if table.source.n_drawn_of:
         note(
             f"a draw of {table.n_rows} of the {table.source.n_drawn_of} rows is read, as --memory "
             f"{options.memory} has room for no more"
         )
-    rows = split_rows(table, options, report)
+    rows = split_rows(table, options, report, team)
     note("\n".join(lines(table)))
     return rows
 

@@ -76,18 +76,23 @@ class Team:
         distributed.all_gather(parts, padded)
         return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
 
-    def agreed(self, texts: Sequence[str]) -> list[str]:
-        """Return the texts that the first process has."""
+    def told(self, content: bytes) -> bytes:
+        """Return what the first process says, whatever others do."""
+        if self.size == 1:
+            return content
         import torch
         from torch import distributed
 
-        content = torch.tensor(list("\n".join(texts).encode()), dtype=torch.uint8)
-        size = torch.tensor([len(content)])
-        if self.size > 1:
-            distributed.broadcast(size, 0)
-            content = content if self.rank == 0 else torch.empty(int(size), dtype=torch.uint8)
-            distributed.broadcast(content, 0)
-        whole = bytes(content.tolist()).decode()
+        own = torch.tensor(list(content), dtype=torch.uint8)
+        size = torch.tensor([len(own)])
+        distributed.broadcast(size, 0)
+        own = own if self.rank == 0 else torch.empty(int(size), dtype=torch.uint8)
+        distributed.broadcast(own, 0)
+        return bytes(own.tolist())
+
+    def agreed(self, texts: Sequence[str]) -> list[str]:
+        """Return the texts that the first process has."""
+        whole = self.told("\n".join(texts).encode()).decode()
         return whole.split("\n") if whole else []
 
     def part_of(self, n: int) -> slice:
@@ -115,6 +120,19 @@ class Share:
     team: Team
     first: int
     n: int
+
+    @classmethod
+    def of(cls, team: Team, count: int) -> Share:
+        """Return the share of a process that has `count` rows, after those of lower ranks."""
+        import torch
+
+        counts = team.gather(torch.tensor([count])).tolist()
+        return cls(team, sum(counts[: team.rank]), sum(counts))
+
+    def mean(self, rows: np.ndarray) -> np.ndarray:
+        """Return the mean over the rows of all processes of something of each row here."""
+        mean: np.ndarray = self.gathered(rows.sum(axis=0)[None]).sum(axis=0) / self.n
+        return mean
 
     def gathered(self, rows: np.ndarray) -> np.ndarray:
         """Return something of each of these rows for all rows."""

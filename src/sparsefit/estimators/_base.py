@@ -25,15 +25,18 @@ from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.progress import forward, show_progress
 from sparsefit.core.setting import Setting, no_progress
+from sparsefit.core.team import ALONE, Share, Team
 from sparsefit.estimators._budget import most_weights
 from sparsefit.estimators._first_rows import FittedRows, NoRows, Sample
 from sparsefit.estimators._inspection import Inspection, shares
+from sparsefit.estimators._merge import MOST_MERGED
 from sparsefit.estimators._online import Online
 from sparsefit.estimators._parameters import Parameters, check_budgets
 from sparsefit.estimators._profiles import FOLDS
 from sparsefit.estimators._resolution import resolution
 from sparsefit.estimators._scaling import InputScale
-from sparsefit.estimators._search import Found, Search
+from sparsefit.estimators._search import SEARCH, Search
+from sparsefit.estimators._shared import Found, follow, lead
 from sparsefit.estimators._validation import VALIDATION
 from sparsefit.estimators.encoder import TableEncoder, names_of, needs_encoder
 from sparsefit.methods import Method, find_method
@@ -127,8 +130,36 @@ class SparseMLP(Inspection, Parameters):
                 for nnz, one in zip(budgets, found, strict=True)
             ]
 
+    def fit_part(self, X: Any, y: Any, team: Team) -> Self:
+        """Fit the network to rows of which each process of a team has a part.
+
+        All processes call this, with their own rows, and end with the same model. Up to 50,000
+        rows in all it is that of one process; beyond, the first process searches on a draw, as one
+        process does, and the final refit is summed over the rows of all.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+        y : array of shape (n,) or, of a regressor, (n, n_targets)
+        team : Team
+            See `sparsefit.core.team.present_team`.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter has a value that is not allowed.
+        """
+        self._validate_params()
+        X, y = np.asarray(X), np.asarray(y)
+        share = Share.of(team, len(X))
+        if share.n <= MOST_MERGED:
+            return self._fit(self._sample(share.gathered(X), share.gathered(y), None), team)
+        return self._fit(self._sample(X, y, None, share=share), team)
+
     @abstractmethod
-    def _sample(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Sample:
+    def _sample(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool = True, share: Share | None = None
+    ) -> Sample:
         """Check the data and return what is fitted.
 
         What predictions need of them is remembered or, unless `first`, taken as it is.
@@ -143,12 +174,16 @@ class SparseMLP(Inspection, Parameters):
     def _make_predictor(self, network: Network) -> Predictor:
         """Return the model of a fitted network."""
 
-    def _fit(self, sample: Sample) -> Self:
+    def _fit(self, sample: Sample, team: Team = ALONE) -> Self:
         problem, setting = sample.problem, self._setting()
-        nnz = most_weights(self.nnz, problem, setting)
+        nnz, drawn = most_weights(self.nnz, problem, setting), sample.drawn(setting.seed)
+
+        def best() -> Found:
+            return search.fewest(nnz) if self.nnz == "auto" else search.of_budgets([nnz])[0]
+
         with _threads(problem), self._search(problem, setting) as search:
-            found = search.fewest(nnz) if self.nnz == "auto" else search.of_budgets([nnz])[0]
-            return self._take(found, sample.drawn(setting.seed), setting)
+            found = follow(problem, setting, team) if team.rank else lead(best, team)
+            return self._take(found, drawn, setting)
 
     def _take(self, found: Found, drawn: Sample, setting: Setting) -> Self:
         """Make a model of what was found; `drawn` are rows that `partial_fit` may need."""
@@ -222,14 +257,19 @@ class SparseMLP(Inspection, Parameters):
         weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return X, y, weight, float(weight.sum())
 
-    def _scaled(self, X: np.ndarray, weight: np.ndarray | None, *, first: bool) -> np.ndarray:
+    def _scaled(
+        self, X: np.ndarray, weight: np.ndarray | None, *, first: bool, share: Share | None
+    ) -> np.ndarray:
         """Return inputs of a common scale: that of these rows, if they are the first."""
         if first and self.standardize and self._encoder is None:
-            self._input_scale = InputScale.of(X, weight)
+            self._input_scale = InputScale.of(X, weight, share)
         elif first:
             self._input_scale = InputScale.none(X.shape[1])
         X = self._input_scale.apply(X)
         ranges = np.stack([X.min(axis=0), X.max(axis=0)])
+        if share is not None:
+            lows, highs = share.gathered(ranges[None]).swapaxes(0, 1)
+            ranges = np.stack([lows.min(axis=0), highs.max(axis=0)])
         if not first:
             low, high = self._ranges
             ranges = np.stack([np.minimum(ranges[0], low), np.maximum(ranges[1], high)])
@@ -246,12 +286,13 @@ class SparseMLP(Inspection, Parameters):
         with self._progress() as progress:
             setting = replace(setting, progress=forward(progress))
             yield Search(
-                problem=problem, setting=setting, method=method, alphas=alphas, n_folds=n_folds,
+                problem=problem, few=problem.sample(SEARCH.most_rows, setting.seed),
+                setting=setting, method=method, alphas=alphas, n_folds=n_folds,
                 is_stacked=self.method == "auto", time_limit=self.time_limit,
             )  # fmt: skip
 
     def _n_folds(self, problem: Problem, setting: Setting) -> int:
-        n = len(problem.X)
+        n = problem.n
         if self.folds != "auto":
             return min(int(self.folds), n)
         # The solver that drops weights in validation takes no biases of later hidden layers.

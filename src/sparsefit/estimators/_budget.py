@@ -33,7 +33,7 @@ def most_weights(nnz: int | float | str, problem: Problem, setting: Setting) -> 
     if isinstance(nnz, str):
         # Scores of classes are free but for a constant.
         n_free = problem.n_outputs - (problem.loss == "softmax")
-        return LARGEST_BUDGET.count(len(problem.X) * n_free, dense)
+        return LARGEST_BUDGET.count(problem.n * n_free, dense)
     return max(1, round(nnz * dense))
 
 

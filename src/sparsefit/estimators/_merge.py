@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_MOST_MERGED = 50_000
+MOST_MERGED = 50_000
 # Rows of few categories come again and again: where each does so often on average, it stays there
 # so often at most, so that each part of the rows has it.
 _OFTEN, _MOST_COPIES = 5, 10
@@ -38,7 +38,7 @@ def merge_rows(
     >>> sorted(zip(X.ravel().tolist(), weight.tolist()))
     [(1.0, 2.0), (2.0, 1.0)]
     """
-    if weight is None and len(X) > _MOST_MERGED:
+    if weight is None and len(X) > MOST_MERGED:
         return X, y, None
     is_plain = weight is None
     weight = np.ones(len(X)) if weight is None else weight

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from sparsefit.core.team import Share
 from sparsefit.predictor import Column
 
 
@@ -34,10 +36,14 @@ class InputScale:
         return cls(np.zeros(n_inputs), np.ones(n_inputs))
 
     @classmethod
-    def of(cls, X: np.ndarray, weight: np.ndarray | None) -> InputScale:
-        """Return the scale that gives rows X (n, d) of weights (n,) mean 0 and variance 1."""
-        mean = np.average(X, axis=0, weights=weight)
-        spread = np.sqrt(np.average(np.square(X - mean), axis=0, weights=weight))
+    def of(cls, X: np.ndarray, weight: np.ndarray | None, share: Share | None = None) -> InputScale:
+        """Return the scale that gives rows X (n, d) of weights (n,) mean 0 and variance 1.
+
+        With a share, those of all processes, without weights.
+        """
+        average = partial(np.average, axis=0, weights=weight) if share is None else share.mean
+        mean = average(X)
+        spread = np.sqrt(average(np.square(X - mean)))
         # What is constant but for rounding is not blown up.
         constant = spread <= 1e-12 * np.abs(mean).clip(min=1e-300)
         return cls(mean, np.where(constant, 1.0, spread))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +19,7 @@ from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting, no_progress
-from sparsefit.estimators._ridge import with_ridge
+from sparsefit.estimators._shared import Found, refit
 from sparsefit.estimators._stacked import Compared, Comparison
 from sparsefit.estimators._validation import CONSTANT, Candidates, Key, split_rows, validate
 from sparsefit.methods import Method
@@ -82,13 +82,6 @@ class SearchProfile:
 SEARCH = SearchProfile()
 
 
-class Found(NamedTuple):
-    """A network, and what it was chosen by: see `Candidates.path`."""
-
-    fit: Fit
-    path: list[dict[str, Any]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """How networks are found for a problem.
@@ -96,6 +89,9 @@ class Search:
     Attributes
     ----------
     problem : Problem
+        Where other processes have rows of it, too, they are to `follow`.
+    few : Problem
+        The problem, or a draw of it that is here: what networks are compared on.
     setting : Setting
     method : Method
     alphas : tuple of float
@@ -111,6 +107,7 @@ class Search:
     """
 
     problem: Problem
+    few: Problem
     setting: Setting
     method: Method
     alphas: tuple[float, ...]
@@ -128,11 +125,11 @@ class Search:
             return [Found(self._unvalidated(nnz), []) for nnz in budgets]
         if self._takes(most):
             # On very many rows, networks of more weights than serve are too dear.
-            is_dear = self._few is not self.problem
+            is_dear = self.few is not self.problem
             compared = self._grown(budgets, SEARCH.first if is_dear else most)
             return [self._searched(nnz, compared) for nnz in budgets]
-        fits = self._fits(budgets, self.problem, self._before_validation)
-        exact = {nnz: self._fewest_exact(nnz, fit, self.problem) for nnz, fit in fits.items()}
+        fits = self._fits(budgets, self._here, self._before_validation)
+        exact = {nnz: self._fewest_exact(nnz, fit, self._here) for nnz, fit in fits.items()}
         choice = None if all(exact.values()) else self._validated(fits)
         return [
             _found(exact[nnz], fits[nnz], choice.best(nnz) if choice else None, choice, nnz)
@@ -149,8 +146,8 @@ class Search:
             return self._fewest_of_stack(most)
         below = (most // SEARCH.ratio**at for at in range(1, SEARCH.n_below + 1))
         budgets = [most, *(nnz for nnz in below if nnz >= SEARCH.least_below)]
-        fits = self._fits(budgets, self.problem, self._before_validation)
-        exact = self._fewest_exact(most, fits[most], self.problem)
+        fits = self._fits(budgets, self._here, self._before_validation)
+        exact = self._fewest_exact(most, fits[most], self._here)
         choice = None if exact else self._validated(fits)
         return _found(exact, fits[most], choice.smallest(most) if choice else None, choice, most)
 
@@ -185,9 +182,9 @@ class Search:
         """Return candidates, and one that reads no input, so that it may be the best."""
         if not found.losses:
             return found
-        parts = split_rows(self._few, self.n_folds, self.setting.seed)
+        parts = split_rows(self.few, self.n_folds, self.setting.seed)
         losses = [
-            dense.mean_loss(self._constant(self._few.take(rest)), self._few.take(held))
+            dense.mean_loss(self._constant(self.few.take(rest)), self.few.take(held))
             for rest, held in parts
         ]
         fit = Fit(self._constant(self.problem), Status.FINISHED, 0)
@@ -206,15 +203,15 @@ class Search:
         *hidden, last = network.layers
         return replace(network, layers=(*hidden, replace(last, bias=odds)))
 
-    @cached_property
-    def _few(self) -> Problem:
-        """Some of the rows, if there are very many."""
-        return self.problem.sample(SEARCH.most_rows, self.setting.seed)
+    @property
+    def _here(self) -> Problem:
+        """All rows, or those few that are here."""
+        return self.problem if self.problem.share is None else self.few
 
     @cached_property
     def _comparison(self) -> Comparison:
         return Comparison(
-            problem=self._few, setting=self.setting, alphas=self.alphas, n_folds=self.n_folds,
+            problem=self.few, setting=self.setting, alphas=self.alphas, n_folds=self.n_folds,
             is_over=self._is_over,
         )  # fmt: skip
 
@@ -260,7 +257,7 @@ class Search:
     def _draw(self, nnz: int, rows: Problem | None = None) -> Problem:
         """Return the rows, of these or of all, that an exact network is searched for on."""
         count = max(SEARCH.least_rows, SEARCH.rows_a_weight * nnz)
-        return (rows or self._few).sample(count, self.setting.seed)
+        return (rows or self.few).sample(count, self.setting.seed)
 
     def _of_draw(self, nnz: int) -> Fit:
         """Return what the method finds on the draw."""
@@ -272,30 +269,30 @@ class Search:
         drawn = self._draw(nnz)
         found = self._fewest_exact(nnz, fit, drawn)
         found = found and self._refitted(found, drawn)
-        return found if found and _is_exact(found, self._few) else None
+        return found if found and _is_exact(found, self.few) else None
 
     def _is_in_reach(self, nnz: int, compared: Compared) -> bool:
         if self.problem.loss != "squared" or self._is_over():
             return False
-        left = compared.residual / float(np.square(self._few.y).mean())
+        left = compared.residual / float(np.square(self.few.y).mean())
         is_binding = compared.candidates.best_size(nnz) >= SEARCH.binding * nnz
         return left < SEARCH.near or (is_binding and left < SEARCH.in_reach)
 
     def _is_better(self, nnz: int, choice: Candidates) -> bool:
         """Whether the method's network is better than the best candidate on a fold's rows."""
-        rest, held = next(split_rows(self._few, self.n_folds, self.setting.seed))
+        rest, held = next(split_rows(self.few, self.n_folds, self.setting.seed))
         setting = self.setting.part(SEARCH.searched, 1.0)
-        fit = self._fits([nnz], self._draw(nnz, self._few.take(rest)), setting)[nnz]
-        return dense.mean_loss(fit.network, self._few.take(held)) < choice.losses_of_best(nnz)[0]
+        fit = self._fits([nnz], self._draw(nnz, self.few.take(rest)), setting)[nnz]
+        return dense.mean_loss(fit.network, self.few.take(held)) < choice.losses_of_best(nnz)[0]
 
     def _refitted(self, fit: Fit, seen: Problem, alpha: float = 0.0) -> Fit:
         """Return a network that was found on the rows seen, refitted on all."""
         if seen is self.problem and not alpha:
             return fit
         setting = self.setting
-        if self._few is not self.problem:
+        if self.few is not self.problem:
             setting = replace(setting, dtype="float32")
-        return replace(fit, network=with_ridge(fit.network, self.problem, setting, alpha))
+        return replace(fit, network=refit(fit.network, self.problem, setting, alpha))
 
     @property
     def _before_validation(self) -> Setting:
@@ -315,7 +312,7 @@ class Search:
 
     def _validated(self, fits: dict[int, Fit]) -> Candidates:
         found = validate(
-            fits, self.problem, self.setting.part(1 / (self.n_folds + 1), 1.0),
+            fits, self._here, self.setting.part(1 / (self.n_folds + 1), 1.0),
             partial(self._fits, list(fits)), alphas=self.alphas, n_folds=self.n_folds,
             is_over=self._is_over,
         )  # fmt: skip
@@ -339,7 +336,7 @@ class Search:
 
     def _unvalidated(self, nnz: int) -> Fit:
         # Every step of a least squares search sees all rows: some of them do.
-        few = self._few if self.problem.loss == "squared" else self.problem
+        few = self.few if self.problem.loss == "squared" else self._here
         fit = self._fits([nnz], few, self.setting)[nnz]
         return self._refitted(fit, few, self.alphas[0])
 

@@ -15,7 +15,7 @@ from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.setting import Setting
-from sparsefit.estimators._ridge import with_ridge
+from sparsefit.estimators._shared import refit
 from sparsefit.estimators._validation import Candidates, Key, split_rows
 from sparsefit.gauss_newton.conversion import to_network
 from sparsefit.gauss_newton.sparse_net import SparseNet
@@ -197,7 +197,7 @@ class Comparison:
             setting = replace(setting, dtype="float32")
 
         def network(key: Key) -> Network:
-            return with_ridge(to_network(found.net(key), setting), whole, setting, key.alpha)
+            return refit(to_network(found.net(key), setting), whole, setting, key.alpha)
 
         steps = START.steps(len(self.problem.X))
         return Candidates(lambda key: Fit(network(key), Status.FINISHED, steps), found.losses)

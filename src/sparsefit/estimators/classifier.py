@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sparsefit.core.errors import ParameterError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
+from sparsefit.core.team import Share
 from sparsefit.estimators._base import SparseMLP
 from sparsefit.estimators._first_rows import Sample
 from sparsefit.estimators._merge import merge_rows
@@ -178,24 +180,30 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         return self._begin(self._sample(X, y, sample_weight, classes=classes))
 
     def _sample(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool = True, classes: Any = None
-    ) -> Sample:
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool = True, classes: Any = None,
+        share: Share | None = None,
+    ) -> Sample:  # fmt: skip
         X, y, weight, total = self._checked(X, y, sample_weight, first=first)
         y = column_or_1d(y, warn=True)
+        every = y if share is None else share.gathered(y)
         if first:
             check_classification_targets(y)
-            self.classes_ = np.unique(y if classes is None else classes)
+            self.classes_ = np.unique(every if classes is None else classes)
         self._check_labels(y)
         number = np.searchsorted(self.classes_, y)
         if first:
-            self._class_weights = self._weights_of_classes(y)
+            self._class_weights = self._weights_of_classes(every)
         if self._class_weights is not None:
             by_row = self._class_weights[number]
             weight = by_row if weight is None else weight * by_row
             total = float(weight.sum())
-        X, number, weight = merge_rows(X, number, weight)
-        X = self._scaled(X, weight, first=first)
-        return Sample(self._problem(X, number, weight), total)
+        if share is None:
+            X, number, weight = merge_rows(X, number, weight)
+        elif weight is not None:
+            raise ParameterError(f"class_weight must be None for a team, got {self.class_weight!r}")
+        X = self._scaled(X, weight, first=first, share=share)
+        problem = replace(self._problem(X, number, weight), share=share)
+        return Sample(problem, share.n if share else total)
 
     def _check_labels(self, y: np.ndarray) -> None:
         if len(self.classes_) < 2:

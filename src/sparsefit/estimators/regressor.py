@@ -10,6 +10,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sparsefit.core.errors import ParameterError
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem
+from sparsefit.core.team import Share
 from sparsefit.estimators._base import SparseMLP
 from sparsefit.estimators._first_rows import Sample
 from sparsefit.estimators._merge import merge_rows
@@ -134,20 +135,25 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         sample = self._sample(X, y, sample_weight, first=is_first)
         return self._begin(sample) if is_first else self._update(sample)
 
-    def _sample(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> Sample:
+    def _sample(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool = True, share: Share | None = None
+    ) -> Sample:
         X, y, weight, total = self._checked(
             X, y, sample_weight, first=first, multi_output=True, y_numeric=True
         )
         Y = y.reshape(len(y), -1).astype(np.float64)
         if not first and Y.shape[1] != self._n_targets:
             raise ParameterError(f"y must have {self._n_targets} columns, got {Y.shape[1]}")
-        X, Y, weight = merge_rows(X, Y, weight)
+        if share is None:
+            X, Y, weight = merge_rows(X, Y, weight)
         loss = self._problem_loss
         if first:
             self._has_columns = y.ndim > 1
-            self._target_scale = self._scale_of(Y, weight)
-        X, Y = self._scaled(X, weight, first=first), self._target_scale.apply(Y)
-        return Sample(Problem(X, Y, loss=loss, sample_weight=weight), total)
+            self._target_scale = self._scale_of(share.gathered(Y) if share else Y, weight)
+        X = self._scaled(X, weight, first=first, share=share)
+        Y = self._target_scale.apply(Y)
+        problem = Problem(X, Y, loss=loss, sample_weight=weight, share=share)
+        return Sample(problem, share.n if share else total)
 
     def _scale_of(self, Y: np.ndarray, weight: np.ndarray | None) -> TargetScale:
         loss = self._problem_loss

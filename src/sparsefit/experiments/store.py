@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import tempfile
 import warnings
@@ -145,14 +144,9 @@ class Store:
 
     def put_network(self, run_id: str, network: Network) -> Network:
         """Save a network and return it as read back from its file."""
-        from safetensors import SafetensorError
-
         path = self.network_path(run_id)
         with _writing(path) as temporary:
-            try:
-                network.save(temporary)
-            except SafetensorError as error:
-                raise OSError(errno.EIO, str(error)) from error
+            network.save(temporary)
         return type(network).load(path)
 
     def put_row(self, row: Row) -> None:

@@ -51,7 +51,9 @@ _NOTHING = '"NULL"'
 _USE = "--numbers or --categories to use it"
 
 
-def open_table(path: Path, options: ReadOptions | None = None, target: str | None = None) -> Table:
+def open_table(
+    path: Path, options: ReadOptions | None = None, target: str | None = None, *, processes: int = 1
+) -> Table:
     r"""Read files to learn what their columns are.
 
     Parameters
@@ -61,6 +63,8 @@ def open_table(path: Path, options: ReadOptions | None = None, target: str | Non
     options : ReadOptions, optional
     target : str, optional
         The column to fit, which is never left out.
+    processes : int, optional
+        See `open_source`.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def open_table(path: Path, options: ReadOptions | None = None, target: str | Non
     """
     options = options or ReadOptions()
     memory = None if options.memory is None else bytes_of(options.memory)
-    return look_at(open_source(path, options, memory=memory), options, target)
+    return look_at(open_source(path, options, memory=memory, processes=processes), options, target)
 
 
 def look_at(source: Source, options: ReadOptions, target: str | None = None) -> Table:

@@ -30,9 +30,9 @@ _CONFIG: dict[str, Any] = {
     "threads": 1, "memory_limit": "256MB", "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }  # fmt: skip
-# What a cell takes in a fit, about: as it is read, in float32, on all rows in float64, and what is
-# made of it on the way.
-_BYTES_PER_CELL = 48
+# What a cell takes in a fit, about: as it is read, which each process does for itself; and in the
+# process that has its row, in float32, on all rows in float64, and what is made of it on the way.
+_BYTES_READ, _BYTES_HELD = 4, 44
 # Fewer rows than these are no burden, whatever the memory.
 _LEAST_ROWS = 1000
 _SEED = 0
@@ -148,7 +148,7 @@ class Source:
 
 def open_source(
     path: Path, options: TextOptions | None = None, missing: tuple[str, ...] = MISSING,
-    *, memory: int | None = None,
+    *, memory: int | None = None, processes: int = 1,
 ) -> Source:  # fmt: skip
     """Open a file by the end of its name: Parquet, JSON lines, NPY, NPZ, or a text of columns.
 
@@ -162,6 +162,8 @@ def open_source(
     memory : int, optional
         Bytes that reading and fitting may take, about: of a table that is larger a draw of the
         rows is read, the same each time.
+    processes : int, optional
+        Which have a part of the rows each, and so much memory each.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def open_source(
     files = files_of(path)
     connection = duckdb.connect(config=_CONFIG)
     if all(file.suffix == ".npy" for file in files):
-        return _open_matrix(path, files, options.missing, connection, memory)
+        return _open_matrix(path, files, options.missing, connection, memory, processes)
     parts = [_open(file, options, connection) for file in files]
     first, *others = parts
     for file, part in zip(files[1:], others, strict=True):
@@ -185,13 +187,13 @@ def open_source(
     whole = replace(
         first, path=path, relation=_union(part.relation for part in parts), layouts=layouts
     )
-    return whole if memory is None else _drawn(whole, memory)
+    return whole if memory is None else _drawn(whole, memory, processes)
 
 
-def _drawn(source: Source, memory: int) -> Source:
+def _drawn(source: Source, memory: int, processes: int) -> Source:
     """Return a draw of the rows, if all are too many to fit a model to within some memory."""
     (n_rows,) = source.row(["count(*)"])
-    most = _most_rows(memory, len(source.columns))
+    most = _most_rows(memory, len(source.columns), processes)
     if n_rows <= most:
         return source
     sample = f"USING SAMPLE reservoir({most} ROWS) REPEATABLE ({_SEED})"
@@ -201,12 +203,12 @@ def _drawn(source: Source, memory: int) -> Source:
 
 def _open_matrix(
     path: Path, files: list[Path], missing: tuple[str, ...],
-    connection: duckdb.DuckDBPyConnection, memory: int | None,
+    connection: duckdb.DuckDBPyConnection, memory: int | None, processes: int,
 ) -> Source:  # fmt: skip
     """Open .npy files, whose columns are called by their places, from 0 on."""
     rows = FileRows.open(files)
     n_rows, places = len(rows), np.arange(len(rows))
-    most = n_rows if memory is None else _most_rows(memory, rows.shape[1])
+    most = n_rows if memory is None else _most_rows(memory, rows.shape[1], processes)
     if n_rows > most:
         draw = np.random.default_rng(_SEED)
         places = np.sort(draw.choice(n_rows, most, replace=False, shuffle=False))
@@ -217,8 +219,9 @@ def _open_matrix(
     return Source(path, "matrix", connection, missing, (), names, n_drawn_of=drawn_of)
 
 
-def _most_rows(memory: int, n_columns: int) -> int:
-    return max(memory // (_BYTES_PER_CELL * n_columns), _LEAST_ROWS)
+def _most_rows(memory: int, n_columns: int, processes: int) -> int:
+    bytes_of_cell = _BYTES_READ + _BYTES_HELD / processes
+    return max(int(memory / (bytes_of_cell * n_columns)), _LEAST_ROWS)
 
 
 def files_of(path: Path) -> list[Path]:

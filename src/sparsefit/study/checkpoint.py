@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from sparsefit.core.errors import DataError
@@ -44,10 +44,7 @@ def save_checkpoint(
     }
     header = {"format": FORMAT, "version": VERSION, "step": step, "config": config.as_dict()}
     with writing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata={"sparsefit": json.dumps(header)})
-        except SafetensorError as error:
-            raise OSError(None, str(error), str(path)) from error
+        temporary.write_bytes(save(tensors, metadata={"sparsefit": json.dumps(header)}))
 
 
 def load_checkpoint(

@@ -12,21 +12,19 @@ from sparsefit.estimators.lasso import lasso_supports
 from sparsefit.tabular.rows import Part
 from sparsefit.tabular.scores import ModelScore, of_classes, of_numbers
 
-_MOST_ROWS, _MOST_TESTED = 10_000, 50_000
+# To fit, and to test.
+MOST_ROWS, _MOST_TESTED = 10_000, 50_000
 _TOL = 1e-8
 _GRID = np.geomspace(1e-3, 1e2, 16)
 
 
-def baselines(train: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -> list[ModelScore]:
+def baselines(some: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -> list[ModelScore]:
     """Fit a constant, a linear model, an l1 linear model of at most `nnz` weights, and a dense MLP.
 
-    On at most 10000 rows, and tested on at most 50000.
+    On some rows to fit, and tested on at most 50000.
     """
-    X, y = train.X, train.y
-    if len(X) > _MOST_ROWS:
-        index = np.random.default_rng(seed).choice(len(X), _MOST_ROWS, replace=False)
-        X, y = X[index], y[index]
-    some = test.X[:_MOST_TESTED], test.y[:_MOST_TESTED]
+    X, y = some.X, some.y
+    held = test.X[:_MOST_TESTED], test.y[:_MOST_TESTED]
     # Some solvers work in single precision, which has no room for every unit.
     scale = 1.0 if n_classes else float(abs(y).max()) or 1.0
     with limited_threads(1), warnings.catch_warnings():
@@ -36,7 +34,7 @@ def baselines(train: Part, test: Part, *, n_classes: int, nnz: int, seed: int) -
         found = []
         for name, model in models:
             model.fit(X, y / scale)
-            measures = _measures(model, *some, n_classes, scale)
+            measures = _measures(model, *held, n_classes, scale)
             found.append(ModelScore(name, measures, _size(model)))
         return found
 

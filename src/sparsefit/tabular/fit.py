@@ -15,7 +15,7 @@ from sparsefit.estimators import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.predictor import Predictor
 from sparsefit.predictor.lowering import n_numbers
 from sparsefit.reading.table import Table
-from sparsefit.tabular.baselines import baselines
+from sparsefit.tabular.baselines import MOST_ROWS, baselines
 from sparsefit.tabular.options import FitOptions
 from sparsefit.tabular.rows import TableRows, split_rows
 from sparsefit.tabular.scores import (
@@ -99,20 +99,29 @@ def fit_table(
     >>> fitted.scores[0].name, round(fitted.scores[0].score, 3), fitted.model.network.nnz
     ('sparse network', 1.0, 1)
     """
-    return fit_rows(split_rows(table, options, progress), options, progress)
+    fitted = fit_rows(split_rows(table, options, progress), options, progress)
+    assert fitted is not None
+    return fitted
 
 
 def fit_rows(
     rows: TableRows, options: FitOptions, progress: Callable[[float, str], None] = no_progress
-) -> Fitted:
-    """Fit rows that are split, and score the model; see `fit_table`."""
+) -> Fitted | None:
+    """Fit rows that are split, and score the model in the first process; see `fit_table`."""
     estimator = _kind(rows, options)(
         (options.hidden,), nnz=options.nnz, method=options.method,
         standardize=False, time_limit=options.time_limit, random_state=options.seed,
         verbose=lambda fraction, message: progress(0.1 + 0.8 * fraction, message),
     )  # fmt: skip
     y = rows.train.y.astype(np.int64) if rows.classes else rows.train.y
-    estimator.fit(rows.train.X, y)
+    some, share = rows.train.draw(MOST_ROWS, options.seed), rows.train.share
+    if share is None:
+        estimator.fit(rows.train.X, y)
+    else:
+        here = slice(share.first, share.first + len(rows.train.X))
+        estimator.fit_part(rows.train.X, y[here], share.team)
+        if share.team.rank:
+            return None
     progress(0.9, "baselines")
     model = replace(
         estimator.predictor_, columns=rows.columns, targets=(rows.target,), classes=rows.classes,
@@ -123,7 +132,7 @@ def fit_rows(
     measures = (of_classes if rows.classes else of_numbers)(truth, found)
     own = ModelScore("sparse network", measures, n_numbers(model))
     others = baselines(
-        rows.train, rows.test, n_classes=len(rows.classes), nnz=max(estimator.n_nonzero_, 1),
+        some, rows.test, n_classes=len(rows.classes), nnz=max(estimator.n_nonzero_, 1),
         seed=options.seed,
     )  # fmt: skip
     scores = [own, *others]

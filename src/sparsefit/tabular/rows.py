@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sparsefit.core.errors import DataError, OptionError
+from sparsefit.core.team import ALONE, Share, Team
 from sparsefit.predictor import Column
 from sparsefit.reading.cells import level_of
 from sparsefit.reading.table import Table, check_column, with_moments
@@ -21,10 +22,28 @@ _SHARE = 0.1
 
 @dataclass(frozen=True)
 class Part:
-    """Encoded inputs (n, n_inputs), float32, and targets (n,): numbers, or places of classes."""
+    """Encoded inputs (n, n_inputs), float32, and targets (n,): numbers, or places of classes.
+
+    With a share, the inputs are of those rows alone that this process has, and the targets of all.
+    """
 
     X: np.ndarray
     y: np.ndarray
+    share: Share | None = None
+
+    def draw(self, most: int, seed: int) -> Part:
+        """Return at most so many rows at random, in every process."""
+        if len(self.y) <= most:
+            return self.take(np.arange(len(self.y))) if self.share else self
+        return self.take(np.random.default_rng(seed).choice(len(self.y), most, replace=False))
+
+    def take(self, index: np.ndarray) -> Part:
+        """Return rows by their numbers, in every process."""
+        if self.share is None:
+            return Part(self.X[index], self.y[index])
+        order = np.argsort(index)
+        X = self.share.gathered(self.X[self.share.own(index[order], len(self.X))])
+        return Part(X[np.argsort(order)], self.y[index])
 
 
 @dataclass(frozen=True)
@@ -61,11 +80,12 @@ class TableRows:
 
 
 def split_rows(
-    table: Table, options: FitOptions, progress: Callable[[float, str], None]
+    table: Table, options: FitOptions, progress: Callable[[float, str], None], team: Team = ALONE
 ) -> TableRows:
     """Read a table into a part to fit and a part to test, each row at its place at once.
 
-    Means and standard deviations are those of the part to fit.
+    Means and standard deviations are those of the part to fit, of which each process of a team
+    keeps its rows; all have those to test.
     """
     target = _target(table, options.target)
     y = _read(table, target)
@@ -83,8 +103,31 @@ def split_rows(
     columns = tuple(_inputs(table, options, parts[0]))
     n_inputs = sum(column.n_inputs for column in columns)
     image_shape = _checked_shape(options.image_shape, table, n_inputs)
+    own, share = _own(parts[0], team)
+    fitted, held = _encoded(table, columns, n_inputs, (own, parts[1]), progress)
+    train, test = Part(fitted, y[parts[0]], share), Part(held, y[parts[1]])
+    return TableRows(
+        columns, target.read_from, target.levels, train, test, int((~known).sum()),
+        table.source.missing, table.path.name, image_shape,
+    )  # fmt: skip
+
+
+def _own(fitted: np.ndarray, team: Team) -> tuple[np.ndarray, Share | None]:
+    """Return which of the rows that are fitted are this process's, among all rows."""
+    places = np.flatnonzero(fitted)
+    part = team.part_of(len(places))
+    own = np.zeros_like(fitted)
+    own[places[part]] = True
+    return own, Share(team, part.start, len(places)) if team.size > 1 else None
+
+
+def _encoded(
+    table: Table, columns: tuple[Column, ...], n_inputs: int, parts: Sequence[np.ndarray],
+    progress: Callable[[float, str], None],
+) -> list[np.ndarray]:  # fmt: skip
+    """Read a table once and return the inputs of each part, a mask of the rows."""
     arrays = [np.empty((int(part.sum()), n_inputs), dtype=np.float32) for part in parts]
-    start, filled = 0, [0, 0]
+    start, filled = 0, [0] * len(parts)
     for block in table.blocks(columns):
         X = np.hstack([column.encode(block[:, at]) for at, column in enumerate(columns)])
         for number, part in enumerate(parts):
@@ -93,11 +136,7 @@ def split_rows(
             filled[number] += len(chosen)
         start += len(block)
         progress(_SHARE * start / table.n_rows, "reading")
-    train, test = (Part(X, y[part]) for X, part in zip(arrays, parts, strict=True))
-    return TableRows(
-        columns, target.read_from, target.levels, train, test, int((~known).sum()),
-        table.source.missing, table.path.name, image_shape,
-    )  # fmt: skip
+    return arrays
 
 
 def _checked_shape(shape: tuple[int, ...], table: Table, n_inputs: int) -> tuple[int, ...]:
