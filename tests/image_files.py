@@ -6,6 +6,9 @@ import struct
 import numpy as np
 from PIL import Image
 
+from sparsefit.core.layer import Layer
+from sparsefit.core.network import Network
+
 BATCHES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 
 
@@ -51,4 +54,7 @@ def write_all(folder, *, seed=0):
     write_cifar(folder, seed=seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "photo.png")
-    np.save(folder / "rows.npy", np.random.default_rng(seed).normal(size=(80, 4)))
+    rng = np.random.default_rng(seed)
+    np.save(folder / "rows.npy", rng.normal(size=(80, 4)))
+    layers = [Layer(rng.normal(size=(784, 2))), Layer(rng.normal(size=(2, 10)))]
+    Network(tuple(layers)).save(folder / "teacher.safetensors")

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from sparsefit.core.batches import Batches
-from sparsefit.core.file_rows import mean_square
 from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.profiles import START
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
+
+# An input of so small a share of the largest root mean square says nothing.
+_SILENT = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +107,11 @@ def _dense_start(
 ) -> SparseNet:
     rows, y = objective.rows, objective.y
     scale = _target_scale(y, n_edges)
-    input_scale = math.sqrt(mean_square(rows.X)) or 1.0
-    X = torch.cat(list(rows.blocks), dim=1).T.to(torch.float32) / input_scale
+    X = torch.cat(list(rows.blocks), dim=1).T.to(torch.float32)
+    # The penalty is to draw weights by what they do, whatever the units of their inputs.
+    input_scale = X.square().mean(dim=0).sqrt()
+    input_scale = input_scale.where(input_scale > _SILENT * input_scale.max(), 1.0)
+    X /= input_scale
     target = y.T.to(torch.float32) / scale
     net = _DenseNet.draw([rows.d, *units, len(y)], seed, how, X)
     moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in net.trained]
@@ -172,11 +177,11 @@ class _DenseNet:
         readout = [] if self.how.fused else [inputs[-1].T @ r]
         return [*found, *readout, *([x.T @ r] if self.how.skip else [])]
 
-    def on_support(self, scale: float, input_scale: float, dtype: torch.dtype) -> SparseNet:
+    def on_support(self, scale: float, input_scale: Tensor, dtype: torch.dtype) -> SparseNet:
         """Return the network for inputs and targets as they are, times these scales."""
         layers = [weight.to(dtype) for weight in self.hidden]
         readout = self.readout
-        layers[0] = layers[0] / input_scale
+        layers[0] = layers[0] / input_scale[:, None].to(dtype)
         if self.how.fused:
             layers[-1] = layers[-1] * scale
         else:
@@ -184,7 +189,7 @@ class _DenseNet:
         return SparseNet(
             tuple(Edges.from_dense(weight) for weight in layers),
             Edges.from_dense(readout.to(dtype)),
-            Edges.from_dense(self.skip.to(dtype) * scale / input_scale),
+            Edges.from_dense(self.skip.to(dtype) * scale / input_scale[:, None].to(dtype)),
             self.how.fused,
         )
 
