@@ -102,7 +102,8 @@ class Campaign:
             return
         found = job.result(place)
         if done.returncode != 0:
-            self.faults.append(f"{what}: afterwards {done.stderr.decode()[-300:]}")
+            said = (done.stderr or done.stdout).decode()[-300:]
+            self.faults.append(f"{what}: exit code {done.returncode} afterwards, {said}")
         elif found != expected:
             different = sorted(k for k in found.keys() | expected.keys()
                                if found.get(k) != expected.get(k))  # fmt: skip
