@@ -166,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", default=[], help="names of jobs")
+    names = [job.name for job in JOBS]
+    parser.add_argument("--only", nargs="*", default=[], choices=names, help="names of jobs")
     parser.add_argument("--faults", action="store_true", help="try faults of the machine as well")
     parser.add_argument("--signals", nargs="*", default=[*SIGNALS])
     parser.add_argument("--victims", nargs="*", default=[*VICTIMS], choices=VICTIMS)

@@ -112,7 +112,8 @@ class GrowAndPrune:
         return result
 
     def _merge(self, net: SparseNet, cosine: float) -> SparseNet:
-        return merge(net, cosine, mirrored=len(net.hidden) == 1 and net.skip.nnz > 0)
+        takes_linear = net.skip.nnz > 0 or net.skip_counts
+        return merge(net, cosine, mirrored=len(net.hidden) == 1 and takes_linear)
 
     def contract(self, net: SparseNet) -> Minimum:
         """Return the network within the budget, refitted."""

@@ -95,6 +95,10 @@ class Recovery:
             pool.add(result)
         best = levenberg_marquardt(pool.best.net, objective, steps=20, gain=1e-6)
         if best.loss <= phase.enough:
+            # An exact network may still write one unit, or a linear term, as two units.
+            simpler = phase.merged(best)
+            if simpler.net.nnz < best.net.nnz and simpler.loss <= phase.enough:
+                best = simpler
             return drop_rounding(best, objective, RECOVERY.rounding * phase.enough)
         return eliminate_by_risk(best, objective)
 
