@@ -25,7 +25,7 @@ from sparsefit import SparseMLPClassifier, SparseMLPRegressor
 from sparsefit.core.team import present_team
 from sparsefit.estimators import _base, _merge, _search
 _base.MOST_MERGED = _merge.MOST_MERGED = 400
-_base.SEARCH = replace(_search.SEARCH, most_rows=200)
+_search.SEARCH = replace(_search.SEARCH, most_rows=200)
 
 rng = np.random.default_rng(0)
 X = rng.normal(3, 2, size=(901, 4))

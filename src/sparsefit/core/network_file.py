@@ -62,7 +62,7 @@ def write_network(network: NetworkParts, path: Path, extra: dict[str, Any] | Non
         tensors |= _to_tensors("skip", network.skip)
     text = json.dumps(header | (extra or {}), sort_keys=True)
     # Not by save_file, whose files none but their owner may read.
-    path.write_bytes(save(tensors, metadata={"sparsefit": text}))
+    Path(path).write_bytes(save(tensors, metadata={"sparsefit": text}))
 
 
 def read_network(path: Path) -> tuple[NetworkParts, dict[str, Any]]:

@@ -35,7 +35,7 @@ from sparsefit.estimators._parameters import Parameters, check_budgets
 from sparsefit.estimators._profiles import FOLDS
 from sparsefit.estimators._resolution import resolution
 from sparsefit.estimators._scaling import InputScale
-from sparsefit.estimators._search import SEARCH, Search
+from sparsefit.estimators._search import Search, few_of
 from sparsefit.estimators._shared import Found, follow, lead
 from sparsefit.estimators._validation import VALIDATION
 from sparsefit.estimators.encoder import TableEncoder, names_of, needs_encoder
@@ -286,7 +286,7 @@ class SparseMLP(Inspection, Parameters):
         with self._progress() as progress:
             setting = replace(setting, progress=forward(progress))
             yield Search(
-                problem=problem, few=problem.sample(SEARCH.most_rows, setting.seed),
+                problem=problem, few=few_of(problem, setting.seed),
                 setting=setting, method=method, alphas=alphas, n_folds=n_folds,
                 is_stacked=self.method == "auto", time_limit=self.time_limit,
             )  # fmt: skip

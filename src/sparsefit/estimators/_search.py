@@ -82,6 +82,11 @@ class SearchProfile:
 SEARCH = SearchProfile()
 
 
+def few_of(problem: Problem, seed: int) -> Problem:
+    """Return the problem or, of very many rows, a draw that is here."""
+    return problem.sample(SEARCH.most_rows, seed)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """How networks are found for a problem.
@@ -91,7 +96,7 @@ class Search:
     problem : Problem
         Where other processes have rows of it, too, they are to `follow`.
     few : Problem
-        The problem, or a draw of it that is here: what networks are compared on.
+        What networks are compared on: see `few_of`.
     setting : Setting
     method : Method
     alphas : tuple of float
