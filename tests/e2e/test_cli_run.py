@@ -23,6 +23,7 @@ from sparsefit.core import progress
 from sparsefit.experiments import jobs
 from sparsefit.experiments.store import FIELDS
 from tests import toys
+from tests.torchrun import TORCHRUN, run
 
 ROOT = Path(toys.__file__).parents[1]
 MEASURED = ("seconds", "peak_mb")
@@ -757,16 +758,10 @@ def test_the_processes_of_torchrun_share_the_rows(tmp_path):
         "run", "--task", "planted", "--method", "aiht", "splice", "--hidden", "3", "--nnz", "6",
         "--n-features", "8", "--n-samples", "301", "--n-test", "50", "--format", "json",
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     rows = []
-    for name, launcher in {"alone": [], "both": torchrun}.items():
-        done = subprocess.run(
-            [sys.executable, *launcher, "-m", "sparsefit", *words, "--out", name], cwd=tmp_path,
-            env=environment, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        rows.append({(row := json.loads(line))["method"]: row for line in done.stdout.splitlines()})
+    for name, launcher in {"alone": [], "both": TORCHRUN}.items():
+        out = run(tmp_path, *launcher, "-m", "sparsefit", *words, "--out", name)
+        rows.append({(row := json.loads(line))["method"]: row for line in out.splitlines()})
     alone, both = rows
     for method, row in alone.items():
         names = ("value", "train_value", "constant_train_value")

@@ -1,10 +1,6 @@
 """`fit` and the estimators, whose rows are those of several processes."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +8,7 @@ import pytest
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.team import Team
 from sparsefit.estimators import _shared
-
-ROOT = Path(__file__).parents[2]
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+from tests.torchrun import TORCHRUN, run
 
 # Fits of so few rows that all may be searched, and of so many that a draw is: limits are low here.
 SCRIPT = """
@@ -47,16 +41,6 @@ with present_team() as team:
 with open(f"{sys.argv[1]}{team.rank}.json", "w") as file:
     json.dump(found, file)
 """
-
-
-def run(folder, *words):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True,
-        timeout=180,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_all_processes_end_with_the_model_of_one(tmp_path):

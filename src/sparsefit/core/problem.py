@@ -159,10 +159,10 @@ class Problem:
         >>> Problem(np.eye(2), np.array([[2.0], [-1.0]])).negative_share
         0.2
         """
-        below, above = np.minimum(self.y, 0), np.maximum(self.y, 0)
-        own = np.array([[np.square(part, dtype=float).sum() for part in (below, above)]])
-        parts = (own if self.share is None else self.share.gathered(own)).sum(axis=0)
-        return float(parts[0] / parts.sum()) if parts.any() else 0.0
+        squares = np.square(self.y, dtype=float)
+        own = np.array([[squares[self.y < 0].sum(), squares.sum()]])
+        below, whole = (own if self.share is None else self.share.gathered(own)).sum(axis=0)
+        return float(below / whole) if whole else 0.0
 
     def _gathered(self, index: np.ndarray) -> Problem:
         """Return some rows, by their numbers among all, in every process."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +15,7 @@ from sparsefit.core.files import check_file
 from sparsefit.core.options import Other, at_least, option
 from sparsefit.core.problem import Problem
 from sparsefit.core.setting import Setting
+from sparsefit.data.digest import digest
 from sparsefit.tasks._base import SkipCell, Task, find_task
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Teacher(Task):
         own = ""
         if self.network is not None:
             check_file(Path(self.network))
-            own = hashlib.sha256(Path(self.network).read_bytes()).hexdigest()[:16]
+            own = digest(Path(self.network).read_bytes())
         return self._images.fingerprint + own
 
     def load(self, setting: Setting, nnz: int) -> Problem:
