@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.chaos.faults import FAULTS
-from benchmarks.chaos.jobs import JOBS, Job, prepare
+from benchmarks.chaos.jobs import JOBS, LEFTOVER, Job, prepare
 
 TOY = ["--kills", "1", "--only", "export"]
 SIGNALS = ("SIGKILL", "SIGTERM")
@@ -110,7 +110,7 @@ class Campaign:
             self.faults.append(f"{what}: {len(different)} results differ, {different[:3]}")
         else:
             self.good[job.name] += 1
-        self.leftovers += len(list(place.rglob(".*.tmp")))
+        self.leftovers += len(list(place.rglob(LEFTOVER)))
 
     def _strike(
         self, process: subprocess.Popen[bytes], children: list[int], victim: str, name: int

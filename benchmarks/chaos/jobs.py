@@ -18,6 +18,8 @@ from sparsefit.predictor import Column, Predictor
 
 SOURCE = Path(__file__).parents[2] / "src"
 _MEASURED = ("seconds", "peak_mb")
+# Files that were begun and not ended.
+LEFTOVER = ".*.tmp"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def sweep_result(folder: Path) -> dict[str, str]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    # What a killed process has begun is no result: the campaign counts it as left over.
+    begun = set(folder.rglob(LEFTOVER))
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path not in begun)
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in paths

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 # More rows than these are summed up.
 MOST_ROWS = 20
-AXES = ("task", "method", "hidden", "layers", "bias", "skip", "nnz", "seed")
+AXES = ("task", "method", "hidden", "layers", "bias", "skip", "activation", "nnz", "seed")
 # Not worth a word, where all rows have it.
-_USUAL = {"layers": 1, "bias": False, "skip": False}
+_USUAL = {"layers": 1, "bias": False, "skip": False, "activation": "relu"}
 RESULTS = ("value", "constant_value", "oracle_value", "nnz_found", "exact", "status", "seconds")
 # What a narrow terminal does without, first to last; the score and what tells rows apart stay.
 DISPENSABLE = ("constant_value", "oracle_value", "seconds", "nnz_found", "run")

@@ -1,4 +1,4 @@
-"""The answer of every method: a ReLU network stored by its nonzeros."""
+"""The answer of every method: a network stored by its nonzeros."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sparsefit.core.activations import RELU, Activation
 from sparsefit.core.file_rows import FileRows, Rows, chunks
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
@@ -22,7 +23,7 @@ _LEAST_SINGLE = 1e-30
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A sparse feed-forward ReLU network.
+    """A sparse feed-forward network.
 
     Attributes
     ----------
@@ -36,6 +37,8 @@ class Network:
     skip : Layer or None
         The skip connection: linear from the inputs to the outputs, added to what the hidden layers
         give. Its bias is that of the outputs, so it has one only where no output layer does.
+    activation : Activation
+        What hidden units make of their sums; by default a ReLU.
 
     Examples
     --------
@@ -53,10 +56,11 @@ class Network:
     fused: bool = False
     gates: RandomGates | None = None
     skip: Layer | None = None
+    activation: Activation = RELU
 
     @property
     def hidden_layers(self) -> tuple[Layer, ...]:
-        """The layers followed by a ReLU."""
+        """The layers followed by the activation."""
         return self.layers if self.fused else self.layers[:-1]
 
     @property
@@ -203,7 +207,7 @@ class Network:
     def _live_part(self) -> tuple[list[Layer], np.ndarray | None]:
         """Return the layers without dead hidden units, and the gates of the last hidden layer.
 
-        A unit without incoming numbers is dead: its output is 0 on every row.
+        A unit without incoming numbers is dead, where the activation of 0 is 0.
         """
         layers: list[Layer] = []
         live = inputs = np.arange(self.n_inputs)
@@ -212,7 +216,8 @@ class Network:
             if number < len(self.hidden_layers):
                 occupied = np.diff(layer.weight.indptr) > 0
                 inputs = live if bias is None else np.append(live, layer.n_inputs)
-                live = np.flatnonzero(occupied if bias is None else occupied | (bias != 0))
+                occupied = occupied if bias is None else occupied | (bias != 0)
+                live = np.flatnonzero(occupied | (self.activation.at_zero != 0))
                 weight, bias = weight[:, live], None if bias is None else bias[live]
             layers.append(Layer(weight, bias))
         if self.gates is None:
@@ -230,7 +235,7 @@ class Network:
                 ones = np.ones((len(x), 0 if layer.bias is None else 1), x.dtype)
                 x = z * (np.hstack([x, ones]) @ gate_rows.T > 0)
             else:
-                x = np.maximum(z, 0)
+                x = self.activation(z)
         outputs = x.sum(axis=1, keepdims=True) if self.fused else layers[-1](x)
         return outputs if linear is None else outputs + linear
 
@@ -243,7 +248,8 @@ class Network:
         extra : dict, optional
             What else the header has, as JSON has it.
         """
-        write_network(NetworkParts(self.layers, self.fused, self.gates, self.skip), path, extra)
+        parts = NetworkParts(self.layers, self.fused, self.gates, self.skip, self.activation)
+        write_network(parts, path, extra)
 
     @classmethod
     def load(cls, path: Path) -> Network:

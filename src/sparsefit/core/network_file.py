@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparsefit.core.activations import RELU, Activation, activation_named
 from sparsefit.core.errors import DataError
 from sparsefit.core.files import parse_json
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
 
 FORMAT = "sparsefit-network"
-# Files of networks without a skip connection are as version 1 wrote them, and say so.
-FORMAT_VERSION = 2
+# Files say the first version that wrote such: 2 came with skip connections, 3 with activations
+# other than ReLU.
+FORMAT_VERSION = 3
 # Of a layer: what a file claims must not take more memory than the file could need.
 _MOST_UNITS = 10**8
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -29,6 +31,7 @@ class NetworkParts(NamedTuple):
     fused: bool
     gates: RandomGates | None
     skip: Layer | None
+    activation: Activation
 
     @property
     def n_outputs(self) -> int:
@@ -48,13 +51,15 @@ def write_network(network: NetworkParts, path: Path, extra: dict[str, Any] | Non
     """
     from safetensors.numpy import save
 
-    header = {
+    header: dict[str, Any] = {
         "format": FORMAT,
-        "version": 1 if network.skip is None else FORMAT_VERSION,
+        "version": _version(network),
         "fused": network.fused,
         "gates": None if network.gates is None else [network.gates.seed, network.gates.n_inputs],
         "shapes": [_shape(layer) for layer in network.layers],
     } | ({} if network.skip is None else {"skip": _shape(network.skip)})
+    if network.activation != RELU:
+        header["activation"] = str(network.activation)
     tensors: dict[str, np.ndarray] = {}
     for number, layer in enumerate(network.layers):
         tensors |= _to_tensors(str(number), layer)
@@ -63,6 +68,12 @@ def write_network(network: NetworkParts, path: Path, extra: dict[str, Any] | Non
     text = json.dumps(header | (extra or {}), sort_keys=True)
     # Not by save_file, whose files none but their owner may read.
     Path(path).write_bytes(save(tensors, metadata={"sparsefit": text}))
+
+
+def _version(network: NetworkParts) -> int:
+    if network.activation != RELU:
+        return FORMAT_VERSION
+    return 1 if network.skip is None else 2
 
 
 def read_network(path: Path) -> tuple[NetworkParts, dict[str, Any]]:
@@ -101,7 +112,8 @@ def _network(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> NetworkP
     if "skip" in header:
         skip = _read_layer(tensors, "skip", _checked_shape(header["skip"]))
     gates = RandomGates(*header["gates"]) if header["gates"] else None
-    network = NetworkParts(layers, bool(header["fused"]), gates, skip)
+    activation = activation_named(header.get("activation", str(RELU)))
+    network = NetworkParts(layers, bool(header["fused"]), gates, skip, activation)
     ends = layers[0].n_inputs, network.n_outputs
     if skip is not None and (skip.n_inputs, skip.n_units) != ends:
         raise ValueError("its skip connection does not fit to its layers")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
+from sparsefit.core.activations import ACTIVATION, Activation, ActivationName, activation_named
 from sparsefit.core.options import Options, at_least, between, option
 from sparsefit.core.sizes import SIZE, bytes_of
 
@@ -39,6 +40,9 @@ class Setting(Options):
     skip: bool = option(
         False, "a skip connection, linear from the inputs to the outputs, counted in the budget"
     )
+    activation: ActivationName = option(
+        "relu", "what hidden units make of their sums", check=ACTIVATION, later=True,
+    )  # fmt: skip
     seed: int = option(
         0, "random seed of the data draw and of the method", check=between(0, LARGEST_SEED)
     )
@@ -70,6 +74,11 @@ class Setting(Options):
             warnings.warn("memory_mb is called memory now, as memory='9MB'", DeprecationWarning, 3)
             object.__setattr__(self, "memory", f"{memory_mb}MB")
         super().__post_init__()
+
+    @property
+    def nonlinearity(self) -> Activation:
+        """What `activation` stands for."""
+        return activation_named(self.activation)
 
     @property
     def memory_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""A plain ReLU network and its sparse form."""
+"""A plain network and its sparse form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from sparsefit.core.activations import RELU, Activation
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 
 
 class MLP(nn.Module):
-    """Linear layers with ReLU between them, in torch's default initialisation.
+    """Linear layers with activations between them, in torch's default initialisation.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ class MLP(nn.Module):
     skip : bool, optional
         Add a skip connection, linear from the inputs to the outputs. The other layers start as
         without it.
+    activation : Activation, optional
+        Default ReLU.
 
     Examples
     --------
@@ -38,13 +41,17 @@ class MLP(nn.Module):
     31
     """
 
-    def __init__(self, widths: Sequence[int], *, bias: bool, seed: int, skip: bool = False):
+    def __init__(
+        self, widths: Sequence[int], *, bias: bool, seed: int, skip: bool = False,
+        activation: Activation = RELU,
+    ):  # fmt: skip
         super().__init__()
+        self.activation = activation
         modules: list[nn.Module] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for n_in, n_out in itertools.pairwise(widths):
-                modules += [nn.Linear(n_in, n_out, bias=bias), nn.ReLU()]
+                modules += [nn.Linear(n_in, n_out, bias=bias), activation.module()]
             self.layers = nn.Sequential(*modules[:-1])
             # Without a bias: the last layer has that of the outputs.
             self.skip = nn.Linear(widths[0], widths[-1], bias=False) if skip else None
@@ -74,7 +81,8 @@ class MLP(nn.Module):
         """Return the nonzeros as a `Network`."""
         linear = [module for module in self.layers if isinstance(module, nn.Linear)]
         skip = None if self.skip is None else _layer(self.skip)
-        return Network(tuple(_layer(module) for module in linear), skip=skip)
+        layers = tuple(_layer(module) for module in linear)
+        return Network(layers, skip=skip, activation=self.activation)
 
 
 def _load(module: nn.Linear, layer: Layer) -> None:

@@ -122,7 +122,10 @@ class Trainer:
         self.total_steps = self.epochs * self.batches.per_epoch
         self.protocol, self.n_steps = protocol, 0
         widths = [problem.n_features, *[setting.hidden] * setting.layers, problem.n_outputs]
-        net = MLP(widths, bias=setting.bias, seed=setting.seed, skip=setting.skip)
+        net = MLP(
+            widths, bias=setting.bias, seed=setting.seed, skip=setting.skip,
+            activation=setting.nonlinearity,
+        )  # fmt: skip
         self.net = net.to(device=device, dtype=dtype)
 
     def network(self) -> Network:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions, make_constraint
 
+from sparsefit.core.activations import ACTIVATION
 from sparsefit.core.device import DEVICES, check_device
 from sparsefit.core.errors import ParameterError, SparsefitError
 from sparsefit.core.problem import Loss
@@ -70,6 +71,7 @@ _RULES = {
     "method": Rule([str, Method], "the name or an instance of a method"),
     "alpha": Rule([_AUTO, Interval(Real, 0, None, closed="left")], "'auto' or a number >= 0"),
     "skip": _SWITCH,
+    "activation": Rule([str], ACTIVATION.allowed),
     "fit_intercept": _SWITCH,
     "standardize": _SWITCH,
     "folds": Rule(
@@ -102,6 +104,7 @@ class Parameters(BaseEstimator):
         loss: str = "auto",
         alpha: float | Literal["auto"] = "auto",
         skip: bool = True,
+        activation: str = "relu",
         fit_intercept: bool = True,
         standardize: bool = True,
         folds: int | Literal["auto"] = "auto",
@@ -116,6 +119,7 @@ class Parameters(BaseEstimator):
         self.loss = loss
         self.alpha = alpha
         self.skip = skip
+        self.activation = activation
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.folds = folds
@@ -139,6 +143,7 @@ class Parameters(BaseEstimator):
         for name, rule in self._rules.items():
             rule.check(name, values[name])
         layer_sizes(self.hidden_layer_sizes)
+        Setting(activation=self.activation)
         check_device(self.device)
         if isinstance(self.method, str):
             try:
@@ -156,7 +161,7 @@ class Parameters(BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(LARGEST_SEED))
         return Setting(
             hidden=sizes[0], layers=len(sizes), bias=bool(self.fit_intercept),
-            skip=bool(self.skip), device=self.device, seed=seed,
+            skip=bool(self.skip), activation=self.activation, device=self.device, seed=seed,
         )  # fmt: skip
 
 

@@ -136,7 +136,9 @@ def linear_start(problem: Problem, setting: Setting) -> SparseNet:
     )
     layers = (hidden, *[replace(hidden, n_sources=1)] * (setting.layers - 1))
     linear = Edges.build(source, target, values, d, k)
-    return SparseNet(layers, readout, linear, fused=False, skip_counts=True)
+    return SparseNet(
+        layers, readout, linear, fused=False, skip_counts=True, activation=setting.nonlinearity
+    )
 
 
 def _taken_first(problem: Problem) -> np.ndarray:

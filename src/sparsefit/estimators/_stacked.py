@@ -213,6 +213,7 @@ class Comparison:
         return Shape(
             self.problem.n_features + setting.bias, START.units(nnz, setting.hidden),
             self.problem.n_outputs, bias=setting.bias, skip=setting.skip,
+            activation=setting.nonlinearity,
         )  # fmt: skip
 
     def _objective(self, folds: list[tuple[np.ndarray, np.ndarray]]) -> StackObjective:

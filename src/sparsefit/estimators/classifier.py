@@ -51,6 +51,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
         A skip connection, linear from the inputs to the outputs, counted in `nnz`.
+    activation : str, default "relu"
+        What hidden units make of their sums: "relu", "leaky-relu" (or "leaky-relu:0.2" for another
+        slope than 0.01), "tanh", "sigmoid", "gelu" or "sine".
     fit_intercept : bool, default True
         Biases of the hidden units and of the outputs, counted in `nnz`.
     standardize : bool, default True
@@ -130,6 +133,7 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         alpha: float | Literal["auto"] = "auto",
         skip: bool = True,
+        activation: str = "relu",
         fit_intercept: bool = True,
         standardize: bool = True,
         folds: int | Literal["auto"] = "auto",
@@ -140,8 +144,9 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
     ):
         super().__init__(
             hidden_layer_sizes, nnz=nnz, method=method, loss=loss, alpha=alpha, skip=skip,
-            fit_intercept=fit_intercept, standardize=standardize, folds=folds,
-            time_limit=time_limit, random_state=random_state, device=device, verbose=verbose,
+            activation=activation, fit_intercept=fit_intercept, standardize=standardize,
+            folds=folds, time_limit=time_limit, random_state=random_state, device=device,
+            verbose=verbose,
         )  # fmt: skip
         self.class_weight = class_weight
 

@@ -42,6 +42,9 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         inputs. "auto" chooses on held-out rows; where none are held out it is 0.
     skip : bool, default True
         A skip connection, linear from the inputs to the outputs, counted in `nnz`.
+    activation : str, default "relu"
+        What hidden units make of their sums: "relu", "leaky-relu" (or "leaky-relu:0.2" for another
+        slope than 0.01), "tanh", "sigmoid", "gelu" or "sine".
     fit_intercept : bool, default True
         Biases of the hidden units and of the outputs, counted in `nnz`.
     standardize : bool, default True

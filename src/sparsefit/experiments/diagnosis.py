@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from sparsefit.core.activations import RELU
 from sparsefit.core.device import check_device, limited_threads
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.file_rows import FileRows
@@ -111,6 +112,12 @@ def _recovery(run: StoredRun) -> dict[str, Any] | None:
 
 
 def _measure(network: Network, problem: Problem, bias: bool, notes: list[str]) -> dict[str, Any]:
+    is_relu = network.activation == RELU
+    if not is_relu:
+        notes.append(
+            f"no checks of what theorems ask for: they are of ReLU networks, and the units of this "
+            f"one are {network.activation}; units count as active where their sum is positive"
+        )
     found = patterns(network, problem.X)
     near = closest(found.live)
     inputs = Inputs.measure(problem.X, network)
@@ -134,7 +141,7 @@ def _measure(network: Network, problem: Problem, bias: bool, notes: list[str]) -
         "closest": None if near is None else near._asdict(),
         "spectrum": None if extremes is None else _with_ratio(extremes),
         "inputs": asdict(inputs),
-        "checks": [check._asdict() for check in checks],
+        "checks": [check._asdict() for check in checks] if is_relu else None,
         "certificate": certificate,
     }
 

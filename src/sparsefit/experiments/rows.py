@@ -37,6 +37,7 @@ def empty_row(cell: Cell, status: Status, note: str) -> Row:
         "layers": setting.layers,
         "bias": setting.bias,
         "skip": setting.skip,
+        "activation": setting.activation,
         "nnz": cell.nnz,
         "seed": setting.seed,
         "status": status.value,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from sparsefit.core.activations import RELU
 from sparsefit.core.errors import OptionError, SparsefitError
 from sparsefit.core.options import Options, option_infos
 from sparsefit.core.setting import Setting
@@ -64,7 +65,10 @@ class Cell:
         DataError
             If the files of the task are missing or damaged.
         """
-        setting, data = self.setting, self.task.fingerprint
+        setting = self.setting
+        later = {"data": self.task.fingerprint, "skip": setting.skip}
+        if setting.nonlinearity != RELU:
+            later["activation"] = str(setting.nonlinearity)
         return {
             "task": _identity(self.task),
             "method": _identity(self.method),
@@ -76,7 +80,7 @@ class Cell:
             "device": setting.device.partition(":")[0],
             "threads": setting.threads,
             "nnz": self.nnz,
-        } | {name: value for name, value in (("data", data), ("skip", setting.skip)) if value}
+        } | {name: value for name, value in later.items() if value}
 
     @cached_property
     def run_id(self) -> str:

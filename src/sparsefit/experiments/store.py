@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 # What every row has; facts on the data of a task may follow.
 FIELDS = (
-    "run_id", "task", "method", "hidden", "layers", "bias", "skip", "nnz", "seed",
+    "run_id", "task", "method", "hidden", "layers", "bias", "skip", "activation", "nnz", "seed",
     "metric", "value", "train_value", "constant_value", "constant_train_value",
     "nnz_found", "n_params", "dense", "status", "seconds", "peak_mb",
     "support_recall", "support_precision", "exact", "n_iter", "note",

@@ -67,7 +67,7 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
     Returns
     -------
     Overlap or None
-        None if the numbers of hidden layers differ.
+        None if the numbers of hidden layers or the activations differ.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
     >>> support_overlap(truth, split)
     Overlap(shared=2, planted=2, found=2)
     """
-    if len(truth.hidden_layers) != len(found.hidden_layers):
+    if not _are_alike(truth, found):
         return None
     pairs = _matched(truth, found)
     return Overlap(
@@ -85,6 +85,37 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
         planted=sum(a.nnz for a, _ in pairs),
         found=sum(b.nnz for _, b in pairs),
     )
+
+
+def parameter_distance(truth: Network, found: Network) -> float | None:
+    """Return |found - truth| / |truth| over all weights and biases, after units are matched.
+
+    Units are brought to one order, scale and, where the activation is odd, sign.
+
+    Returns
+    -------
+    float or None
+        None if the numbers of hidden layers or the activations differ, or `truth` has no weights.
+
+    Examples
+    --------
+    >>> from sparsefit.core.layer import Layer
+    >>> truth = Network((Layer(np.array([[3.0, 0.0], [0.0, 4.0]])),), fused=True)
+    >>> turned = Network((Layer(np.array([[0.0, 3.0], [4.5, 0.0]])),), fused=True)
+    >>> parameter_distance(truth, turned)
+    0.1
+    """
+    if not _are_alike(truth, found):
+        return None
+    pairs = [*zip(*_aligned(truth, found), strict=True), (_skip(truth), _skip(found))]
+    apart = sum(float((b - a).power(2).sum()) for a, b in pairs)
+    size = sum(float(a.power(2).sum()) for a, _ in pairs)
+    return float(np.sqrt(apart / size)) if size else None
+
+
+def _are_alike(truth: Network, found: Network) -> bool:
+    is_as_deep = len(truth.hidden_layers) == len(found.hidden_layers)
+    return is_as_deep and truth.activation == found.activation
 
 
 class Position(NamedTuple):
@@ -147,27 +178,50 @@ def found_again(reference: Network, other: Network) -> dict[Position, bool]:
 def _matched(truth: Network, found: Network) -> list[tuple[sparse.csc_array, sparse.csc_array]]:
     """Return the weights that are compared, layer by layer, the skip connection last.
 
+    The output weights of one output are not, where they can be folded into those before them.
+    """
+    ours, theirs = _aligned(truth, found)
+    layers = len(truth.hidden_layers) + _counts_outputs(truth)
+    return [*list(zip(ours, theirs, strict=True))[:layers], (_skip(truth), _skip(found))]
+
+
+def _counts_outputs(truth: Network) -> bool:
+    return truth.n_outputs > 1 or not truth.activation.is_homogeneous
+
+
+def _aligned(
+    truth: Network, found: Network
+) -> tuple[list[sparse.csc_array], list[sparse.csc_array]]:
+    """Return the weights of all layers of both, outputs last.
+
     Both are in canonical form, the units of `found` in the order of those of `truth` that they
-    are most like. Row 0 is the bias.
+    are most like, and with their signs where the activation is odd. Row 0 is the bias.
     """
     ours, theirs = _canonical(truth)[0], _canonical(found)[0]
-    n_outputs_counted = truth.n_outputs if truth.n_outputs > 1 else 0
-    n_hidden = len(truth.hidden_layers)
+    n_hidden, is_odd = len(truth.hidden_layers), truth.activation.is_odd
     for number in range(n_hidden):
         _pad(ours, theirs, number)
         common = _common(ours[number], theirs[number])
-        if number == n_hidden - 1 and n_outputs_counted:
+        if number == n_hidden - 1 and _counts_outputs(truth):
             common = common + _common(ours[-1][1:].T, theirs[-1][1:].T)
         # Among matchings that share as many positions, take the one with the likest weights.
         likeness = (ours[number].T @ theirs[number]).toarray()
+        likeness = abs(likeness) if is_odd else likeness
+        likeness /= max(abs(likeness).max(initial=0.0), 1.0)
         score = common + likeness / (2 * len(common) + 1)
         _, order = linear_sum_assignment(score, maximize=True)
         theirs[number] = theirs[number][:, order]
         theirs[number + 1] = theirs[number + 1][np.concatenate([[0], 1 + order]), :]
-    layers = n_hidden + (n_outputs_counted > 0)
-    pairs = list(zip(ours, theirs, strict=True))[:layers]
-    pairs.append((_skip(truth), _skip(found)))
-    return pairs
+        if is_odd:
+            _turn(ours, theirs, number)
+    return ours, theirs
+
+
+def _turn(ours: list[sparse.csc_array], theirs: list[sparse.csc_array], number: int) -> None:
+    """Turn the units of a layer of `theirs` to the side of those of `ours`: f(-z) = -f(z)."""
+    signs = np.where(ours[number].multiply(theirs[number]).sum(axis=0) < 0, -1.0, 1.0)
+    theirs[number] = sparse.csc_array(theirs[number] * signs)
+    theirs[number + 1] = sparse.csc_array(theirs[number + 1] * np.append(1.0, signs)[:, None])
 
 
 def _canonical(network: Network) -> tuple[list[sparse.csc_array], list[np.ndarray]]:
@@ -181,8 +235,10 @@ def _canonical(network: Network) -> tuple[list[sparse.csc_array], list[np.ndarra
     units = []
     for number in range(len(weights) - 1):
         # Units with random gates of their own are not sums of one another.
-        merging = network.gates is None
-        *weights[number : number + 2], kept = _merge(weights[number], weights[number + 1], merging)
+        merging, scaled = network.gates is None, network.activation.is_homogeneous
+        *weights[number : number + 2], kept = _merge(
+            weights[number], weights[number + 1], merging=merging and scaled, scaled=scaled
+        )
         units.append(kept)
     for number in reversed(range(len(weights) - 1)):
         used = np.flatnonzero(np.diff(weights[number + 1][1:].tocsr().indptr))
@@ -214,18 +270,18 @@ def _below(first: sparse.csc_array, rest: sparse.csc_array) -> sparse.csc_array:
 
 
 def _merge(
-    weight: sparse.csc_array, after: sparse.csc_array, merging: bool
+    weight: sparse.csc_array, after: sparse.csc_array, *, merging: bool, scaled: bool
 ) -> tuple[sparse.csc_array, sparse.csc_array, np.ndarray]:
     """Drop units without inputs and, if `merging`, add parallel units up; return who is left too.
 
-    The weights into every unit get norm 1: a unit c times as large is the same with c times its
-    outgoing weights, c > 0.
+    If `scaled`, the weights into every unit get norm 1: a unit c times as large is the same with c
+    times its outgoing weights, c > 0.
     """
     groups: dict[bytes, list[int]] = {}
     for unit, (start, stop) in enumerate(zip(weight.indptr, weight.indptr[1:], strict=False)):
         if stop > start:
             groups.setdefault(weight.indices[start:stop].tobytes(), []).append(unit)
-    norms = np.sqrt(weight.multiply(weight).sum(axis=0))
+    norms = np.sqrt(weight.multiply(weight).sum(axis=0)) if scaled else np.ones(weight.shape[1])
     leader = np.full(weight.shape[1], -1)
     for units in groups.values():
         leader[units] = units

@@ -99,7 +99,7 @@ def trial(net: Lowered) -> tuple[list[float], list[float]]:
         values.append((x - entry.mean) / entry.scale if entry.level is None else is_level)
     *hidden, output = net.wired
     for layer in hidden:
-        values += np.maximum(np.array(values) @ layer.weight + layer.bias, 0).tolist()
+        values += net.activation(np.array(values) @ layer.weight + layer.bias).tolist()
     out = np.array(values) @ output.weight + output.bias
     return row.tolist(), (np.exp(out) if net.exponential else out).tolist()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsefit.core.activations import RELU
 from sparsefit.export._c_tables import Table, small_table
 from sparsefit.predictor.lowering import Lowered, float32
 
@@ -84,7 +85,7 @@ def integer_tables(net: Lowered, kind: Integers) -> tuple[list[Table], np.float3
     bits if no row can make them larger.
     """
     for sums in ("int32_t", "int64_t"):
-        weights, biases, shifts, unit = _rounded(net, kind, sums)
+        weights, biases, shifts, ones = _rounded(net, kind, sums)
         if sums == "int64_t" or _largest_sum(net, weights, biases, shifts, kind) < 2**31:
             break
     tables = [
@@ -95,7 +96,9 @@ def integer_tables(net: Lowered, kind: Integers) -> tuple[list[Table], np.float3
         Table("int32_t", "bias", np.concatenate(biases), "Bias of each unit."),
         small_table("shift", np.concatenate(shifts), "Shift of the sum of each unit."),
     ]  # fmt: skip
-    return tables, unit, sums
+    if net.activation != RELU:
+        tables.append(Table("float", "one", ones[:-1], "What 1 is in each hidden unit."))
+    return tables, 1 / ones[-1], sums
 
 
 def _largest_sum(
@@ -114,8 +117,11 @@ def _largest_sum(
 
 def _rounded(
     net: Lowered, kind: Integers, sums: str
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], np.float32]:
-    """Return weights, biases and shifts of each layer, and what 1 stands for in outputs."""
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Return weights, biases and shifts of each layer, and what 1 is in hidden units and outputs.
+
+    Outputs have one such number.
+    """
     size = np.ones(len(net.inputs))
     bits = np.full(len(net.inputs), kind.value_bits, dtype=np.int32)
     weights, biases, shifts = [], [], []
@@ -129,6 +135,8 @@ def _rounded(
         np.maximum.at(largest, units, np.abs(scaled))
         np.add.at(squares, units, np.square(layer.weight.data * size[places]))
         own_size = np.sqrt(squares)
+        if layer is not output:
+            own_size = own_size.clip(net.activation.at_zero, net.activation.bound)
         own_bits = kind.value_bits - np.frexp(own_size)[1]
         sum_bits = kind.weight_bits - 1 - np.frexp(largest)[1]
         if layer is output:
@@ -143,4 +151,5 @@ def _rounded(
         biases.append(np.rint(np.ldexp(layer.bias, own_bits)).astype(np.int64))
         shifts.append(sum_bits - own_bits)
         size, bits = np.append(size, own_size), np.append(bits, own_bits)
-    return weights, biases, shifts, float32(np.ldexp(1.0, -bits[-1:]))[0]
+    start, stop = len(net.inputs), len(bits) - output.n_units + 1
+    return weights, biases, shifts, float32(np.ldexp(1.0, bits[start:stop]))

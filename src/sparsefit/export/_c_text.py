@@ -60,7 +60,7 @@ static inline void @OUTPUTS@(const float *row, float *out)
         v[i] = row[net_column[i]] == (float)net_code[i - NET_NUMBERS] ? 1.0f : 0.0f;
     for (i = 0; i < NET_HIDDEN; i++) {
         float sum = net_sum(v, i);
-        v[NET_INPUTS + i] = sum > 0.0f ? sum : 0.0f;
+        v[NET_INPUTS + i] = @UNIT@;
     }
     for (i = 0; i < NET_OUTPUTS; i++)
         out[i] = @LINK@(net_sum(v, NET_HIDDEN + i));
@@ -100,12 +100,20 @@ static inline void @OUTPUTS@(const float *row, float *out)
         v[i] = row[net_column[i]] == (float)net_code[i - NET_NUMBERS] ? @ONE@ : 0;
     for (i = 0; i < NET_HIDDEN; i++) {
         @SUM@ sum = net_sum(v, i);
-        sum = sum > 0 ? sum : 0;
-        v[NET_INPUTS + i] = (@VALUE@)(sum < @LARGEST@ ? sum : @LARGEST@);
+@ACTIVATION@        v[NET_INPUTS + i] = (@VALUE@)(sum < @LARGEST@ ? sum : @LARGEST@);
     }
     for (i = 0; i < NET_OUTPUTS; i++)
         out[i] = @LINK@((float)net_sum(v, NET_HIDDEN + i) * @UNIT@);
 }
+"""
+# What makes the value of a unit of its sum in integers, of a ReLU and of others.
+INTEGER_RELU = """\
+        sum = sum > 0 ? sum : 0;
+"""
+INTEGER_UNIT = """\
+        float x = (float)sum / net_one[i];
+        x = floorf((@UNIT@) * net_one[i] + 0.5f);
+        sum = (@SUM@)(x > -limit ? x : -limit);
 """
 
 CLASSES = """

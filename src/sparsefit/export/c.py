@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from sparsefit._version import __version__
+from sparsefit.core.activations import RELU
 from sparsefit.core.errors import OptionError
 from sparsefit.export import _c_text as templates
 from sparsefit.export._c_names import column_lines, constants, names, program, trial_macros
@@ -78,15 +79,18 @@ def build(net: Lowered, name: str, *, number: Literal["float", "int16", "int8"] 
 
 
 def _float(fill: Fill, net: Lowered) -> tuple[list[Table], str]:
-    return _float_tables(net), fill(_kernel(templates.FLOAT, net), LINK=_link(net))
+    unit = net.activation.text("c", "sum")
+    return _float_tables(net), fill(_kernel(templates.FLOAT, net), LINK=_link(net), UNIT=unit)
 
 
 def _integers(fill: Fill, net: Lowered, kind: Integers) -> tuple[list[Table], str]:
     tables, unit, sums = integer_tables(net, kind)
+    template = templates.INTEGER_RELU if net.activation == RELU else templates.INTEGER_UNIT
+    activation = template.replace("@UNIT@", net.activation.text("c", "x"))
     kernel = fill(
-        _kernel(templates.INTEGER, net), LINK=_link(net), UNIT=f"{unit!s}f",
-        ONE=str(2**kind.value_bits), BITS=str(kind.value_bits), HEADROOM=str(kind.headroom),
-        VALUE=kind.value_type, SUM=sums, LARGEST=str(kind.largest),
+        _kernel(templates.INTEGER, net).replace("@ACTIVATION@", activation),
+        LINK=_link(net), UNIT=f"{unit!s}f", ONE=str(2**kind.value_bits), BITS=str(kind.value_bits),
+        HEADROOM=str(kind.headroom), VALUE=kind.value_type, SUM=sums, LARGEST=str(kind.largest),
         WEIGHTBITS=str(kind.weight_bits),
     )  # fmt: skip
     return tables, kernel

@@ -2,15 +2,15 @@
 
 ``header``
     JSON text as bytes (uint8): ``columns`` (each a name and the texts of its levels, none for a
-    number), ``targets``, ``classes`` (empty for regression) and ``layers``, the names of the
-    layers in order, such as ``["hidden1", "output"]``.
+    number), ``targets``, ``classes`` (empty for regression), ``layers``, the names of the layers
+    in order, such as ``["hidden1", "output"]``, and ``activation``, such as ``"relu"``.
 ``input_columns``, ``input_means``, ``input_scales``, ``input_levels``
     What the network reads. Where the level is -1, the input is (x - mean) / scale of that column
     of a row, and 0 where x is missing (NaN); else it is 1 where the column has that level's place
     in ``columns``, and 0 elsewhere.
 ``L.starts``, ``L.indices``, ``L.values``, ``L.bias`` for each layer L
     Unit j adds to its bias the product of each of the values from starts[j] to starts[j + 1] and
-    what the layer before has at its index. Hidden layers have a ReLU.
+    what the layer before has at its index. Hidden layers apply the activation.
 ``skip.starts``, ``skip.indices``, ``skip.values``
     Are from the inputs, and added to the output.
 
@@ -76,7 +76,7 @@ def _header(net: Lowered, layers: list[str]) -> dict[str, Any]:
     columns = [{"name": column.name, "levels": column.levels} for column in net.columns]
     return {
         "columns": columns, "targets": net.targets, "classes": net.classes, "layers": layers,
-        "exponential": net.exponential, "made": net.made,
+        "exponential": net.exponential, "activation": str(net.activation), "made": net.made,
     }  # fmt: skip
 
 

@@ -7,10 +7,12 @@ of levels for categories. The outputs are ``values`` or, for classes, ``label`` 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsefit.core.activations import GELU, Activation, LeakyReLU
 from sparsefit.export._onnx_graph import OnnxGraph, numbers
 from sparsefit.predictor.lowering import Lowered, float32
 
@@ -53,7 +55,8 @@ def build(net: Lowered, name: str) -> bytes:
     values = inputs
     for layer in net.hidden:
         products = graph.add("MatMul", values, graph.weight(layer.weight))
-        values = graph.add("Relu", graph.add("Add", products, graph.constant(float32(layer.bias))))
+        sums = graph.add("Add", products, graph.constant(float32(layer.bias)))
+        values = _activated(graph, net.activation, sums)
     values = graph.add("MatMul", values, graph.weight(net.output.weight))
     if net.skip.nnz:
         linear = graph.add("MatMul", inputs, graph.weight(net.skip))
@@ -62,6 +65,20 @@ def build(net: Lowered, name: str) -> bytes:
     columns = [{"name": column.name, "levels": column.levels} for column in net.columns]
     facts = {"columns": columns, "targets": net.targets, "classes": net.classes, "made": net.made}
     return graph.finish(name, [numbers("X", len(net.columns))], outputs, facts)
+
+
+def _activated(graph: OnnxGraph, activation: Activation, sums: str) -> str:
+    """Return the activations of sums."""
+    match activation:
+        case LeakyReLU(slope=slope):
+            return graph.add("LeakyRelu", sums, alpha=slope)
+        case GELU():
+            # Version 17 has no operator for it: z (1 + erf(z / sqrt(2))) / 2.
+            root, one, half = (graph.constant(float32(v)) for v in (math.sqrt(0.5), 1.0, 0.5))
+            share = graph.add("Add", graph.add("Erf", graph.add("Mul", sums, root)), one)
+            return graph.add("Mul", graph.add("Mul", sums, share), half)
+    operators = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "sine": "Sin"}
+    return graph.add(operators[activation.name], sums)
 
 
 def _read_inputs(graph: OnnxGraph, net: Lowered) -> str:

@@ -1,4 +1,4 @@
-"""Python text that imports nothing: each hidden unit is a formula in the columns, to be read."""
+"""Python text that imports nothing but math: each hidden unit is a formula, to be read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sparsefit._version import __version__
+from sparsefit.core.activations import ACTIVATIONS
 from sparsefit.core.errors import SparsefitError
 from sparsefit.predictor.lowering import Input, Lowered, Units
 from sparsefit.predictor.variables import variable_names
@@ -17,11 +18,13 @@ from sparsefit.predictor.variables import variable_names
 IS_SINGLE = False
 SUFFIX = ".py"
 _WIDTH = 100
-_RESERVED = {"row", "number", "max", "sum", "zip", "dict", "names", "scores", "powers", "label",
-             "probabilities"}  # fmt: skip
+_RESERVED = {
+    "row", "number", "math", "max", "sum", "zip", "dict", "names", "scores", "powers", "label",
+    "probabilities", *(kind().word for kind in ACTIVATIONS.values()),
+}  # fmt: skip
 _HEAD = '''\
 """A network of {nnz} nonzero numbers, written by {made}, version {version}."""
-
+{function}
 
 def predict(row):
     """Return {answer}.
@@ -90,7 +93,8 @@ def build(net: Lowered, name: str) -> bytes:
         label = f"h{number}_" if len(hidden) > 1 else "h"
         units = [f"{label}{unit}" for unit in range(1, layer.n_units + 1)]
         formulas = _formulas(layer, sources)
-        lines += ["", *(f"    {u} = max(0.0, {f})" for u, f in zip(units, formulas, strict=True))]
+        call, pairs = net.activation.python_call, zip(units, formulas, strict=True)
+        lines += ["", *(f"    {unit} = {call(formula)}" for unit, formula in pairs)]
         sources += units
     return "\n".join([*lines, "", _answer(net, _formulas(output, sources))]).encode()
 
@@ -116,8 +120,10 @@ def _head(net: Lowered, columns: list[int]) -> str:
     # What closes a docstring, or is an escape there, is itself escaped.
     listed = "\n".join(lines).replace("\\", "\\\\").replace('"', '\\"')
     answer = "the label and the probabilities" if net.classes else "the values by target"
+    function = net.activation.python_function() if net.hidden else ""
     return _HEAD.format(
-        nnz=net.nnz, version=__version__, made=net.made, columns=listed, answer=answer
+        nnz=net.nnz, version=__version__, made=net.made, columns=listed, answer=answer,
+        function=f"\n{function}\n" if function else "",
     )
 
 

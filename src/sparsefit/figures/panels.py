@@ -172,7 +172,9 @@ def _panel_key(row: Row, across: str | None) -> dict[str, Any]:
     options = dict(row.get("task_options") or {})
     options.pop(across, None)
     architecture = {name: row.get(name) for name in ("layers", "bias")}
-    architecture["skip"] = bool(row.get("skip"))  # rows of older versions do not say
+    # Rows of older versions do not say.
+    architecture["skip"] = bool(row.get("skip"))
+    architecture["activation"] = row.get("activation", "relu")
     file = {"file of the task": row["task_file"]} if row.get("task_file") else {}
     return {"task": row["task"]} | architecture | file | options | {_DATA: row.get(_DATA)}
 

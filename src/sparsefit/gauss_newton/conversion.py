@@ -82,7 +82,7 @@ def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Conver
     skip = _with_row(skip, free[0] if free else None) if bias else skip
     net = SparseNet(
         tuple(parts[:n_hidden]), parts[-1], _edges(skip, dtype), network.fused,
-        skip_counts=network.skip is not None,
+        skip_counts=network.skip is not None, activation=network.activation,
     )  # fmt: skip
     return Converted(net, bias, tuple(units), network.nnz - len(net.values))
 
@@ -129,7 +129,8 @@ def to_network(net: SparseNet, setting: Setting) -> Network:
         # The outputs have their bias in the last layer, as in any other network.
         layers.append(Layer(_layer(net.readout, widths[-1]).weight, skip.bias))
         skip = Layer(skip.weight)
-    return Network(tuple(layers), net.fused, skip=skip if setting.skip else None)
+    stored = skip if setting.skip else None
+    return Network(tuple(layers), net.fused, skip=stored, activation=net.activation)
 
 
 def _layer(edges: Edges, n_inputs: int, *, constant_input: bool = False) -> Layer:
@@ -142,13 +143,15 @@ def with_unit_readout(net: SparseNet) -> SparseNet:
     """Scale hidden units so that what each feeds has norm 1; outputs stay as they are.
 
     With one output and one hidden layer the derivatives by hidden weights are then those of the
-    fused form, up to sign.
+    fused form, up to sign. For activations that are not homogeneous nothing is changed.
 
     Parameters
     ----------
     net : SparseNet
         Without idle units.
     """
+    if not net.activation.is_homogeneous:
+        return net
     layers = [*net.hidden, net.readout]
     for at in range(len(layers) - 2, -1, -1):
         if net.fused and at == len(layers) - 2:

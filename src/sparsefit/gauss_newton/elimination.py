@@ -10,6 +10,9 @@ from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marqua
 from sparsefit.gauss_newton.objective import Objective, present
 from sparsefit.gauss_newton.surgeon import contract, saliencies
 
+# Less than the square of any number that is computed with.
+_TINY = 1e-300
+
 
 def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     """Drop weights that lower the loss by no more than the best of many useless ones would.
@@ -23,7 +26,7 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     Parameters
     ----------
     result : Minimum
-        A network, refitted, whose residuals are not zero.
+        A network, refitted; one without residuals stays as it is.
     objective : Objective
 
     References
@@ -52,10 +55,11 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     price = 2 * math.log(max(possible, 2))
 
     def criterion(refitted: Minimum) -> float:
-        return objective.n_targets * math.log(refitted.loss) + price * refitted.net.nnz
+        loss = max(refitted.loss, _TINY)
+        return objective.n_targets * math.log(loss) + price * refitted.net.nnz
 
     best = now = result
-    while now.net.nnz > 1:
+    while now.net.nnz > 1 and now.loss > _TINY:
         cost = saliencies(now.net.balanced(), objective) / now.loss
         if float(cost.min()) > price:
             break

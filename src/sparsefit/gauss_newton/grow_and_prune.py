@@ -81,7 +81,7 @@ class GrowAndPrune:
         net = split(net, self.objective, max(CYCLE.least_splits, net.n_units // CYCLE.splits))
         if shaken:
             net = self._shake(net)
-            if net.skip.nnz == 0:
+            if net.skip.nnz == 0 and net.activation.turn is not None:
                 net = mirror(net, self.objective, CYCLE.mirrored)
         draw = float(torch.rand((), generator=self.generator))
         share = CYCLE.least_growth + CYCLE.growth_range * draw
@@ -112,8 +112,11 @@ class GrowAndPrune:
         return result
 
     def _merge(self, net: SparseNet, cosine: float) -> SparseNet:
-        takes_linear = net.skip.nnz > 0 or net.skip_counts
-        return merge(net, cosine, mirrored=len(net.hidden) == 1 and takes_linear)
+        takes_linear = len(net.hidden) == 1 and (net.skip.nnz > 0 or net.skip_counts)
+        has_turn = net.activation.turn is not None
+        return merge(
+            net, cosine, mirrored=net.activation.is_odd or (has_turn and takes_linear)
+        )
 
     def contract(self, net: SparseNet) -> Minimum:
         """Return the network within the budget, refitted."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sparsefit.core.activations import RELU
 from sparsefit.core.datafits import DATAFITS, SQUARED, Datafit, curvature_roots
 from sparsefit.core.problem import Problem
 from sparsefit.core.row_blocks import RowBlocks
@@ -133,8 +134,9 @@ class Objective:
     def of(cls, problem: Problem, setting: Setting, *, most: int | None = None) -> Objective:
         """Return the objective of a problem, in float64 unless the setting has another precision.
 
-        Squared errors are weighted by scaling rows and targets; for other losses rows are drawn in
-        proportion to their weights. Rows are laid out once for a problem and a precision.
+        Squared errors are weighted by scaling rows and targets; for other losses, and activations
+        that are not homogeneous, rows are drawn in proportion to their weights. Rows are laid out
+        once for a problem and a precision.
 
         Parameters
         ----------
@@ -150,7 +152,7 @@ class Objective:
             setting.bias,
         )
         if (most is not None and problem.n > most) or problem.sample_weight is not None:
-            key = (*key, most, setting.seed)
+            key = (*key, most, setting.seed, setting.nonlinearity.is_homogeneous)
         if key not in problem.layouts:
             problem.layouts[key] = cls._laid_out(problem, setting, most)
         objective: Objective = problem.layouts[key]
@@ -160,7 +162,8 @@ class Objective:
     def _laid_out(cls, problem: Problem, setting: Setting, most: int | None) -> Objective:
         weights, n = problem.relative_weight, len(problem.X)
         datafit: Datafit = DATAFITS[problem.loss]()
-        if weights is not None and not datafit.takes_weighted_rows:
+        scales_rows = datafit.takes_weighted_rows and setting.nonlinearity.is_homogeneous
+        if weights is not None and not scales_rows:
             draw = np.random.default_rng(setting.seed)
             count = min(_DRAWS * n, most or _DRAWS * n)
             problem = problem.take(draw.choice(n, count, p=weights / weights.sum()))
@@ -313,16 +316,17 @@ class Objective:
             For W_1, ..., W_L, unless fused U, and C if it counts.
         fresh : list of Slopes
             For each hidden layer the slopes, by what the new unit feeds and by its input and sign,
-            of its outgoing weight: inputs first with a positive weight of 1, then, in the first
-            layer, with a negative one. Inputs of later layers are never negative.
+            of its outgoing weight: inputs first with a weight of 1, then, where that makes another
+            unit, of -1.
         """
         n_layers = len(net.hidden)
         live = [_no_slopes(edges, net) for edges in (*net.hidden, net.readout, net.skip)]
         fed = [*net.hidden[1:], net.readout]
         fresh = [
-            _no_slopes(replace(into, n_targets=out.n_targets), net, double=number == 0)
+            _no_slopes(replace(into, n_targets=out.n_targets), net, double=_has_two(net, number))
             for number, (into, out) in enumerate(zip(net.hidden, fed, strict=True))
         ]
+        fresh_units = net.activation.module()
         for span, block in zip(self.rows.spans, self.rows.blocks, strict=True):
             through = net.forward(block)
             pulls, squares = self._pulls_and_squares(net, through, self.y[:, span])
@@ -332,8 +336,9 @@ class Objective:
                 _add_slopes(slope, pulls[at], squares[at], source)
             for number, slope in enumerate(fresh):
                 source = through.inputs[number]
-                if number == 0:
-                    source = torch.cat([source.clamp(min=0), (-source).clamp(min=0)])
+                if _has_two(net, number):
+                    source = torch.cat([source, -source])
+                source = fresh_units(source)
                 _add_slopes(slope, pulls[number + 1], squares[number + 1], source)
         live, fresh = ([self._summed(slope) for slope in found] for found in (live, fresh))
         *hidden, last, skip = live
@@ -370,6 +375,14 @@ def present(net: SparseNet, live: list[Slopes], scored: slice = slice(None)) -> 
         slope.curvature[edges.target, edges.source]
         for edges, slope in zip(net.trained[scored], live, strict=False)
     ])  # fmt: skip
+
+
+def _has_two(net: SparseNet, number: int) -> bool:
+    """Whether fresh units of a layer with a weight of -1 are others than those of 1.
+
+    After a ReLU there are no negative numbers, which it would make zero.
+    """
+    return not net.activation.is_odd and (number == 0 or net.activation != RELU)
 
 
 def _no_slopes(edges: Edges, net: SparseNet, *, double: bool = False) -> Slopes:

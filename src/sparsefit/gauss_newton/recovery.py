@@ -99,7 +99,8 @@ class Recovery:
             simpler = phase.merged(best)
             if simpler.net.nnz < best.net.nnz and simpler.loss <= phase.enough:
                 best = simpler
-            return drop_rounding(best, objective, RECOVERY.rounding * phase.enough)
+            best = drop_rounding(best, objective, RECOVERY.rounding * phase.enough)
+        # What is left of an exact fit is noise, too: that of targets in single precision.
         return eliminate_by_risk(best, objective)
 
     def restarts(self, objective: Objective, least: float = 0.0) -> int:
@@ -231,7 +232,7 @@ def recover_network(
 
     starts = Starts(
         nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused[0], skip=setting.skip,
-        seed=setting.seed, steps=effort.start_steps,
+        seed=setting.seed, steps=effort.start_steps, activation=setting.nonlinearity,
     )  # fmt: skip
     recoveries = [
         Recovery(starts=replace(starts, fused=value), effort=effort, report=report, observe=observe)

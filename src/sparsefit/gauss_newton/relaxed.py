@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from sparsefit.core.activations import RELU, Activation
 from sparsefit.core.batches import Batches
 from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.profiles import START
@@ -35,6 +36,7 @@ class RelaxedStart:
         Rows of a minibatch.
     skip : bool
         Whether there is a free skip connection.
+    activation : Activation
     room : int
         Weights of a layer that are trained at a time.
     """
@@ -45,6 +47,7 @@ class RelaxedStart:
     lr: float = START.lr
     batch: int = START.least_batch
     skip: bool = True
+    activation: Activation = RELU
     room: int = START.room
 
 
@@ -163,13 +166,15 @@ class _DenseNet:
 
     def gradients(self, x: Tensor, t: Tensor) -> list[Tensor]:
         """Return the gradients of half the mean square by `trained`, on rows x and targets t."""
-        inputs = [x]
+        inputs, slopes = [x], []
         for weight in self.hidden:
-            inputs.append((inputs[-1] @ weight).clamp_(min=0))
+            units, slope = self.how.activation.with_slope(inputs[-1] @ weight)
+            inputs.append(units)
+            slopes.append(slope)
         r = (inputs[-1] @ self.readout + x @ self.skip - t) / len(x)
         back, found = r @ self.readout.T, []
         for number in range(len(self.hidden) - 1, -1, -1):
-            back = back * (inputs[number + 1] > 0)
+            back = back * slopes[number]
             found.append(inputs[number].T @ back)
             if number:
                 back = back @ self.hidden[number].T
@@ -190,7 +195,7 @@ class _DenseNet:
             tuple(Edges.from_dense(weight) for weight in layers),
             Edges.from_dense(readout.to(dtype)),
             Edges.from_dense(self.skip.to(dtype) * scale / input_scale[:, None].to(dtype)),
-            self.how.fused,
+            self.how.fused, activation=self.how.activation,
         )
 
 

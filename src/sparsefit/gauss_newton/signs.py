@@ -1,4 +1,7 @@
-"""Remove a skip connection by turning units around: relu(z) = relu(-z) + z."""
+"""Remove a skip connection by turning units around: relu(z) = relu(-z) + z.
+
+Other activations g have g(z) = g(-z) + t z.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,27 @@ _NODES = 2000
 def resolve_signs(net: SparseNet) -> SparseNet:
     """Return a network of one hidden layer without a skip connection, as near as can be.
 
-    Turning unit j around adds w_j u_j^T to the skip connection, so the signs are the solution of a
-    linear system in 0/1 unknowns: min |C + sum_j b_j w_j u_j^T|_1. A unit with a single input i
-    may also become two, one on either side; with one summed output that moves C_i by any
-    part t in [0, 1] of its weight, and with trained outputs it makes row i of C free.
+    Turning unit j around adds t w_j u_j^T to the skip connection, so the signs are the solution of
+    a linear system in 0/1 unknowns: min |C + t sum_j b_j w_j u_j^T|_1. A unit with a single input i
+    may also become two, one on either side; with one summed output that moves C_i by any part of
+    its weight, and with trained outputs it makes row i of C free.
     """
     if net.n_units == 0:
         return net
     weights = net.hidden[0].dense().cpu().numpy()
     readout = net.readout.dense().T.cpu().numpy()
-    skip = net.skip.dense().T.cpu().numpy()
+    turn = net.activation.turn
+    assert turn is not None
+    # Of w and u, the linear term of a unit is t w u^T: counted in units of t, it is w u^T.
+    skip = net.skip.dense().T.cpu().numpy() / turn
     single = (weights != 0).sum(axis=1) == 1
     share = _minimise(weights, readout, skip, single, fused=net.fused)
     if net.fused:
         turned = _turn_summed(weights, single, share)
         left = skip[:, 0] + share @ weights
-        return _rebuild(net, turned, np.ones((len(turned), 1)), left[:, None])
+        return _rebuild(net, turned, np.ones((len(turned), 1)), turn * left[:, None])
     new_weights, new_readout, left = _turn(weights, readout, skip, single, share)
-    return _rebuild(net, new_weights, new_readout, left)
+    return _rebuild(net, new_weights, new_readout, turn * left)
 
 
 def _minimise(
@@ -124,7 +130,7 @@ def _turn(
 
 
 def with_skip_as_pairs(net: SparseNet, most: int) -> SparseNet:
-    """Write the skip connection as pairs of units, c.x = relu(c.x) - relu(-c.x), one per output.
+    """Write the skip connection as pairs of units, t c.x = g(c.x) - g(-c.x), one per output.
 
     Parameters
     ----------
@@ -133,7 +139,9 @@ def with_skip_as_pairs(net: SparseNet, most: int) -> SparseNet:
     most : int
         Only so many of the largest weights of the term.
     """
-    skip = net.skip.dense().T.cpu().numpy()
+    turn = net.activation.turn
+    assert turn is not None
+    skip = net.skip.dense().T.cpu().numpy() / turn
     if 0 < most < np.count_nonzero(skip):
         skip = np.where(np.abs(skip) >= np.sort(np.abs(skip).ravel())[-most], skip, 0)
     weights, readout = net.hidden[0].dense().cpu().numpy(), net.readout.dense().T.cpu().numpy()

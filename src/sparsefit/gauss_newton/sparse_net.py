@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sparsefit.core.activations import RELU, Activation
+
 
 @dataclass(frozen=True, eq=False)
 class Edges:
@@ -107,7 +109,7 @@ class Forward(NamedTuple):
     inputs : list of Tensor
         What each hidden layer gets, (n_inputs, rows), and last what the outputs are made of.
     active : list of Tensor
-        For each hidden layer whether its units are active, (units, rows), 0 or 1.
+        For each hidden layer the slope of its units, (units, rows): whether a ReLU is active.
     outputs : Tensor of shape (k, rows)
     """
 
@@ -118,9 +120,9 @@ class Forward(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SparseNet:
-    """A ReLU network on its support.
+    """A network on its support.
 
-    f(x) = U^T a_L + C^T x with a_l = relu(W_l^T a_{l-1}) and a_0 = x.
+    f(x) = U^T a_L + C^T x with a_l = g(W_l^T a_{l-1}) and a_0 = x, for an activation g.
 
     Attributes
     ----------
@@ -134,6 +136,8 @@ class SparseNet:
         One output, the plain sum of the last hidden layer.
     skip_counts : bool
         Whether the weights of the skip connection count, and may be dropped, like others.
+    activation : Activation
+        g; by default a ReLU.
 
     Notes
     -----
@@ -145,6 +149,7 @@ class SparseNet:
     skip: Edges
     fused: bool
     skip_counts: bool = False
+    activation: Activation = RELU
 
     @property
     def n_outputs(self) -> int:
@@ -243,13 +248,15 @@ class SparseNet:
     @property
     def _scalable(self) -> list[tuple[int, Edges, Edges]]:
         """Layers whose units may be scaled: what is in front of them, and what is behind."""
+        if not self.activation.is_homogeneous:
+            return []
         behind = [*self.hidden[1:], *([] if self.fused else [self.readout])]
         return [(at, self.hidden[at], edges) for at, edges in enumerate(behind)]
 
     def balanced(self) -> SparseNet:
         """Scale units so that the norms of their incoming and outgoing weights agree.
 
-        relu(c z) = c relu(z) for c > 0: outputs stay as they are.
+        g(c z) = c g(z) for c > 0: outputs stay as they are. Other activations leave no choice.
         """
         layers = list(self.trained)
         for at, _, _ in self._scalable:
@@ -281,9 +288,9 @@ class SparseNet:
         """Return the activations of a block of rows, (d, rows)."""
         inputs, active = [block], []
         for edges in self.hidden:
-            z = _apply(edges, inputs[-1])
-            active.append((z > 0).to(z.dtype))
-            inputs.append(z.clamp_(min=0))
+            units, slope = self.activation.with_slope(_apply(edges, inputs[-1]))
+            active.append(slope)
+            inputs.append(units)
         outputs = _apply(self.readout, inputs[-1]) + _apply(self.skip, block)
         return Forward(inputs, active, outputs)
 

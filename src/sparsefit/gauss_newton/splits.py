@@ -17,14 +17,16 @@ from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 def merge(net: SparseNet, cosine: float, *, mirrored: bool = False) -> SparseNet:
     """Make one unit of units whose incoming weights are nearly parallel.
 
+    Where the scale of a unit matters, they must be nearly equal.
+
     Parameters
     ----------
     net : SparseNet
     cosine : float
         Of the angle below which units are one.
     mirrored : bool, optional
-        Take opposite weights as parallel too: relu(-z) = relu(z) - z, whose second part goes into
-        the skip connection. For one hidden layer only.
+        Take opposite weights as parallel too: g(-z) = -g(z), or g(-z) = g(z) - t z, whose second
+        part goes into the skip connection; the latter for one hidden layer only.
     """
     for number in range(len(net.hidden)):
         net = _merge_layer(net, number, cosine, mirrored=mirrored)
@@ -32,31 +34,42 @@ def merge(net: SparseNet, cosine: float, *, mirrored: bool = False) -> SparseNet
 
 
 def _merge_layer(net: SparseNet, number: int, cosine: float, *, mirrored: bool) -> SparseNet:
-    weights = net.hidden[number].dense()
-    norms = weights.norm(dim=1)
-    owner, ratio = _owners(weights / norms[:, None], norms, cosine, mirrored=mirrored)
+    weights, activation = net.hidden[number].dense(), net.activation
+    owner, ratio = _owners(weights, cosine, mirrored=mirrored, scaled=activation.is_homogeneous)
     if bool((owner == torch.arange(len(owner), device=owner.device)).all()):
         return net
     flipped = ratio < 0
     outgoing = net.readout if number + 1 == len(net.hidden) else net.hidden[number + 1]
     fed = outgoing.dense().T
-    if mirrored and bool(flipped.any()):
-        skip = net.skip.dense().T + (weights * flipped[:, None]).T @ (fed * flipped[:, None])
+    if activation.turn is not None and bool(flipped.any()):
+        linear = (weights * flipped[:, None]).T @ (fed * flipped[:, None])
+        skip = net.skip.dense().T + activation.turn * linear
         net = replace(net, skip=Edges.from_dense(skip))
     if net.fused and number + 1 == len(net.hidden):
         summed = torch.zeros_like(weights).index_add_(0, owner, weights * ratio.sign()[:, None])
         return _set(net, number, Edges.from_dense(summed.T))
     alone = owner == torch.arange(len(owner), device=owner.device)
-    moved = torch.zeros_like(fed).index_add_(0, owner, fed * ratio.abs()[:, None])
+    factor = ratio if activation.is_odd else ratio.abs()
+    moved = torch.zeros_like(fed).index_add_(0, owner, fed * factor[:, None])
     net = _set(net, number, Edges.from_dense((weights * alone[:, None]).T))
     return _set(net, number + 1, Edges.from_dense(moved))
 
 
 def _owners(
-    directions: Tensor, norms: Tensor, cosine: float, *, mirrored: bool
+    weights: Tensor, cosine: float, *, mirrored: bool, scaled: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return for every unit the one it goes to, and the signed ratio of their norms."""
-    cosines = directions @ directions.T
+    """Return for every unit the one it goes to, and the signed ratio of their norms.
+
+    Unless units may be `scaled` the ratio is only a sign, and likeness is 1 for equal weights only:
+    2 v.w / (|v|^2 + |w|^2), the cosine if they are of one norm.
+    """
+    norms = weights.norm(dim=1)
+    if scaled:
+        directions = weights / norms[:, None]
+        cosines = directions @ directions.T
+    else:
+        squares = norms.square()
+        cosines = 2 * (weights @ weights.T) / (squares[:, None] + squares)
     owner = torch.full((len(norms),), -1, device=norms.device)
     ratio = torch.ones_like(norms)
     for unit in norms.argsort(descending=True, stable=True).tolist():
@@ -66,7 +79,8 @@ def _owners(
         near = (row > cosine) & (owner < 0)
         near[unit] = True
         owner[near] = unit
-        ratio[near] = cosines[unit][near].sign() * norms[near] / norms[unit]
+        size = norms[near] / norms[unit] if scaled else 1.0
+        ratio[near] = cosines[unit][near].sign() * size
     return owner, ratio
 
 
@@ -75,7 +89,7 @@ def split(net: SparseNet, objective: Objective, count: int) -> SparseNet:
 
     relu(z) becomes relu(cz + e) + relu((1-c)z - e), which differs from it near the boundary z = 0
     only. The direction of e is the most negative one of sum r x x^T over the rows there, on its
-    largest inputs.
+    largest inputs. For homogeneous activations; others have no such boundary, and nothing is split.
 
     Parameters
     ----------
@@ -84,6 +98,8 @@ def split(net: SparseNet, objective: Objective, count: int) -> SparseNet:
     count : int
         At most so many units; see `SplitProfile` for those that are not worth it.
     """
+    if not net.activation.is_homogeneous:
+        return net
     found = sorted(_splits(net, objective), key=lambda item: -item[0])[:count]
     found = [item for item in found if item[0] > SPLITS.least_gain * found[0][0]]
     if not found:
@@ -99,10 +115,10 @@ def split(net: SparseNet, objective: Objective, count: int) -> SparseNet:
 
 
 def mirror(net: SparseNet, objective: Objective, count: int) -> SparseNet:
-    """Add units relu(-z) beside units relu(z) of the last hidden layer where that helps most.
+    """Add units g(-z) beside units g(z) of the last hidden layer where that helps most.
 
-    A unit found the wrong way around leaves a linear function to be made up for, which relu(-z)
-    can, as z = relu(z) - relu(-z).
+    A unit found the wrong way around leaves a linear function to be made up for, which g(-z)
+    can, as t z = g(z) - g(-z).
 
     Parameters
     ----------
@@ -115,7 +131,7 @@ def mirror(net: SparseNet, objective: Objective, count: int) -> SparseNet:
     slope = square = weights.new_zeros(())
     for span, block in zip(objective.rows.spans, objective.rows.blocks, strict=True):
         through = net.forward(block)
-        image = (-(weights @ through.inputs[-2])).clamp(min=0)
+        image, _ = net.activation.with_slope(-(weights @ through.inputs[-2]))
         slope = slope + image @ (through.outputs - objective.y[:, span]).T
         square = square + image.square().sum(dim=1)
     slope, square = objective.rows.total(slope), objective.rows.total(square)
@@ -146,9 +162,11 @@ def _splits(net: SparseNet, objective: Objective) -> Iterator[tuple[float, int, 
     fed = net.readout.dense().T
     pull = fed @ objective.residuals(net)
     n = inputs.shape[1]
+    activate = net.activation.module()
     n_near = min(max(SPLITS.least_near, int(SPLITS.near * n)), n)
     for unit, weight in enumerate(net.hidden[-1].dense()):
         z = weight @ inputs
+        whole = activate(z)
         near = z.abs().topk(n_near, largest=False).indices
         x = inputs[:, near]
         curvature = fed[unit].square().sum()
@@ -157,8 +175,8 @@ def _splits(net: SparseNet, objective: Objective) -> Iterator[tuple[float, int, 
             across = direction @ inputs
             lengths = weight.norm() * weight.new_tensor(SPLITS.lengths)
             for share, length in itertools.product(SPLITS.shares, lengths):
-                one, whole = share * z + length * across, z.clamp(min=0)
-                bump = one.clamp(min=0) + (z - one).clamp(min=0) - whole
+                one = share * z + length * across
+                bump = activate(one) + activate(z - one) - whole
                 gain = float(-2 * (pull[unit] @ bump) - curvature * (bump @ bump))
                 if gain > best[0]:
                     best = gain, unit, share * weight + length * direction

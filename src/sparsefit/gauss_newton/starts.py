@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from sparsefit.core.activations import RELU, Activation
 from sparsefit.gauss_newton.objective import Objective, present
 from sparsefit.gauss_newton.profiles import RECOVERY, START
 from sparsefit.gauss_newton.relaxed import RelaxedStart, relaxed_start
@@ -28,6 +29,8 @@ class Starts:
     seed : int
     steps : int or None
         Adam steps of a relaxed start; None for as many as `StartProfile` says.
+    activation : Activation
+        Of the hidden units.
     """
 
     nnz: int
@@ -37,6 +40,7 @@ class Starts:
     skip: bool
     seed: int
     steps: int | None
+    activation: Activation = RELU
 
     def seed_of(self, number: int) -> int:
         """Return the seed of an attempt."""
@@ -49,7 +53,7 @@ class Starts:
     def has_free_skip(self, objective: Objective, number: int) -> bool:
         """Whether to search with a free skip connection: it makes the signs of units irrelevant."""
         # On few rows the skip connection alone fits too much.
-        if self.layers > 1 or self.has_few_rows(objective):
+        if self.layers > 1 or self.has_few_rows(objective) or self.activation.turn is None:
             return False
         # With several outputs the skip connection has many weights, and hides more than it frees.
         return (number % 2 == 0) == (objective.n_outputs == 1)
@@ -97,6 +101,7 @@ class Starts:
             lr=START.lr if is_plain or number % 2 == 0 else START.slow_lr,
             batch=min(max(START.least_batch, START.rows_a_unit * live), START.most_batch),
             skip=skip,
+            activation=self.activation,
         )
         edges = min(self.hidden, self.nnz) if self.fused else max(1, self.nnz // 2)
         net = relaxed_start(objective, [units] * self.layers, edges, self.seed_of(number), how)

@@ -48,6 +48,8 @@ class Method(NamedOptions, ABC):
         True if rows may have weights.
     takes_skip : bool
         True if the network may have a skip connection, `Network.skip`, which ``--skip`` asks for.
+    takes_activation : bool
+        True if units may have another activation than ReLU, which ``--activation`` asks for.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Method(NamedOptions, ABC):
     recovers_vectors: ClassVar[bool] = False
     takes_weights: ClassVar[bool] = False
     takes_skip: ClassVar[bool] = False
+    takes_activation: ClassVar[bool] = False
 
     def check(self, problem: AnyProblem) -> None:
         """Raise `SparsefitError` if the method cannot fit this kind of problem."""
@@ -92,6 +95,12 @@ class Method(NamedOptions, ABC):
             raise SparsefitError(
                 f"method {self.name!r} fits networks without a skip connection; leave out --skip, "
                 "or say skip=False to an estimator"
+            )
+        if setting.activation != "relu" and not self.takes_activation:
+            able = [name for name, cls in list_methods().items() if cls.takes_activation]
+            raise SparsefitError(
+                f"method {self.name!r} is for ReLU networks, not for --activation "
+                f"{setting.activation}; methods {', '.join(able)} fit others"
             )
         return replace(setting, dtype=setting.dtype or self.default_dtype)
 

@@ -30,6 +30,7 @@ class TrainedMethod(Method):
     default_dtype: ClassVar[Literal["float32", "float64"]] = "float32"
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
+    takes_activation: ClassVar[bool] = True
 
     def warm_up(self) -> None:
         """Load torch's optimisers."""

@@ -106,6 +106,7 @@ class Auto(Method):
     version: ClassVar[int] = 3
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
+    takes_activation: ClassVar[bool] = True
 
     small: int = option(
         2000,

@@ -50,6 +50,7 @@ class Splice(Method):
     version: ClassVar[int] = 3
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
+    takes_activation: ClassVar[bool] = True
     quick: ClassVar[Mapping[str, Any]] = {"restarts": 0, "cycles": 1, "start_steps": 100}
 
     restarts: int | None = option(
@@ -122,14 +123,18 @@ class Splice(Method):
             restarts=self.restarts, cycles=self.cycles, start_steps=self.start_steps,
             deadline=time.monotonic() + (self.time_limit or float("inf")),
         )  # fmt: skip
-        fused = self._meanings_of_output(problem, init)
+        fused = self._meanings_of_output(problem, setting, init)
         return gauss_newton.recover_network(problem, nnz, setting, effort, fused=fused, init=init)
 
-    def _meanings_of_output(self, problem: Problem, init: SparseNet | None) -> tuple[bool, ...]:
+    def _meanings_of_output(
+        self, problem: Problem, setting: Setting, init: SparseNet | None
+    ) -> tuple[bool, ...]:
         """Return whether the output may be the plain sum of the units, the likeliest first."""
         if init is not None:
             return (init.fused,)
-        if problem.n_outputs > 1 or self.signs == "free":
+        # Only where the scale of a unit is free do output weights go into those before them.
+        is_summable = problem.n_outputs == 1 and setting.nonlinearity.is_homogeneous
+        if not is_summable or self.signs == "free":
             return (False,)
         negative = problem.negative_share
         if self.signs == "plus" or negative == 0:

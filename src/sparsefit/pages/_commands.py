@@ -18,7 +18,7 @@ from sparsefit.tasks._base import TASKS
 
 _AXES = ("hidden", "nnz", "seed")
 _FLAGS = {"hidden": "--hidden", "nnz": "--nnz", "seed": "--seeds"}
-_SETTING = ("layers", "bias", "skip", "device", "threads")
+_SETTING = ("layers", "bias", "skip", "activation", "device", "threads")
 Cells = set[tuple[Any, ...]]
 Grid = tuple[tuple[Any, ...], ...]
 
@@ -85,6 +85,7 @@ def _asked(row: Row) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Return what a row shares with those of other methods, its method, and that one's options."""
     setting = {name: row.get(name) for name in _SETTING}
     setting["skip"] = bool(row.get("skip"))
+    setting["activation"] = row.get("activation", "relu")
     dtype = row.get("dtype")
     method = METHODS.find_stored(row["method"])
     usual = method.default_dtype

@@ -24,8 +24,8 @@ class Formula:
         Names with their numbers, those of the largest magnitude first.
     constant : float or None
         Added to them; None where there is nothing to add.
-    wrap : {"relu", "gate", ""}
-        ``gate`` is 1 on one side of a random plane and 0 on the other, times the sum.
+    wrap : str
+        The name of the activation, nothing, or ``gate``, which is 1 on one side of a random plane and 0 on the other, times the sum.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def formulas(model: Predictor, *, standardised: bool) -> list[Formula]:
     before = inputs
     for at, layer in enumerate(network.hidden_layers):
         last = at == len(network.hidden_layers) - 1
-        wrap = "gate" if network.gates is not None and last else "relu"
+        wrap = "gate" if network.gates is not None and last else network.activation.word
         for unit in range(layer.n_units):
             terms, constant = _sum(layer, unit, before)
             if terms or constant is not None:

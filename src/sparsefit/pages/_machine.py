@@ -25,7 +25,7 @@ def machine(model: Predictor) -> dict[str, Any] | None:
     dict or None
         ``columns`` that are read, with what they may be; ``inputs`` made of them, as [column, mean,
         scale, level]; ``layers``, each a list of units [bias, [place, weight], ...], of all values
-        so far; ``outputs``, their names; ``link``.
+        so far; the ``activation`` and its ``slope``; ``outputs``, their names; ``link``.
     """
     try:
         net = lower(model)
@@ -53,6 +53,7 @@ def machine(model: Predictor) -> dict[str, Any] | None:
         "inputs": [[place[e.column], e.mean, e.scale, e.level] for e in net.inputs],
         "layers": [_units(layer) for layer in hidden],
         "output": _units(output)[-len(names) :],
+        "activation": net.activation.name, "slope": getattr(net.activation, "slope", 0.0),
         "outputs": names, "link": model.link, "classes": list(model.classes),
     }  # fmt: skip
 

@@ -88,6 +88,7 @@ def model_data(
             "given": [_plain(formula) for formula in given],
             "standardised": [_plain(f) for f in standardised] if given != standardised else None,
             "gated": model.network.gates is not None,
+            "about": model.network.activation.text("about"),
         },
         "pictures": _pictures(model, known.get("image_shape")),
         "facts": known,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from sparsefit.core.activations import ACTIVATIONS, RELU, Activation
 from sparsefit.predictor.variables import variable_names
 
 _WIDTH, _INDENT, _MOST_SHOWN = 88, 4, 12
 # What a function of the columns uses itself.
-_RESERVED = {"max", "math", "predict"}
+_RESERVED = {"max", "math", "predict", *(kind().word for kind in ACTIVATIONS.values())}
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Formula:
     inputs : tuple of (str, str or None)
         Names of columns, and the level of a category, which is 1 where the column has it.
     hidden : tuple of Sum
-        Each is 0 where its sum is negative. Sources are the inputs and then the hidden units.
+        Each is the activation of its sum. Sources are the inputs and then the hidden units.
     outputs : tuple of Sum
     exponential : bool
         Whether values are the exponentials of the outputs.
+    activation : Activation
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Formula:
     hidden: tuple[Sum, ...]
     outputs: tuple[Sum, ...]
     exponential: bool = False
+    activation: Activation = RELU
 
     @property
     def is_short(self) -> bool:
@@ -104,8 +108,9 @@ class Formula:
         variables = dict(zip(columns, variable_names(columns, _RESERVED), strict=True))
         style = _python_style(variables)
         lines = [f"def predict({', '.join(variables.values())}):"]
-        lines += [f"    {self._hidden_name(at)} = max(0.0, {self._sum(unit, style, ())})"
-                  for at, unit in enumerate(self.hidden)]  # fmt: skip
+        sums = [self._sum(unit, style, ()) for unit in self.hidden]
+        lines += [f"    {self._hidden_name(at)} = {self.activation.python_call(one)}"
+                  for at, one in enumerate(sums)]  # fmt: skip
         values = [self._sum(output, style, ()) for output in self.outputs]
         if self.exponential:
             values = [f"math.exp({value})" for value in values]
@@ -114,7 +119,11 @@ class Formula:
         else:
             named = zip((output.name for output in self.outputs), values, strict=True)
             lines += ["    return {", *(f"        {n!r}: {v}," for n, v in named), "    }"]
-        return ("import math\n\n\n" if self.exponential else "") + "\n".join(lines) + "\n"
+        function = self.activation.python_function() if self.hidden else ""
+        if self.exponential and "import math" not in function:
+            function = "import math\n\n\n" + function
+        space = "\n\n" if "def " in function else ""
+        return function + space + "\n".join(lines) + "\n"
 
     def evaluate(self, X: np.ndarray) -> np.ndarray:
         """Return the outputs, (n, n_outputs), of inputs (n, n_inputs) in units of their columns.
@@ -123,14 +132,14 @@ class Formula:
         """
         values = list(np.asarray(X, dtype=np.float64).T)
         for unit in self.hidden:
-            values.append(np.maximum(_evaluated(unit, values, len(X)), 0))
+            values.append(self.activation(_evaluated(unit, values, len(X))))
         z = np.stack([_evaluated(output, values, len(X)) for output in self.outputs], axis=1)
         return np.exp(z) if self.exponential else z
 
     def _lines(self, style: _Style) -> list[str]:
         inlined = self._inlined()
         lines = [
-            f"{style.unit(self._hidden_name(at))} = {style.relu(self._sum(unit, style, inlined))}"
+            f"{style.unit(self._hidden_name(at))} = {self._unit(unit, style, inlined)}"
             for at, unit in enumerate(self.hidden) if at not in inlined
         ]  # fmt: skip
         for output in self.outputs:
@@ -157,6 +166,9 @@ class Formula:
         taken = {column for column, _ in self.inputs} | {one.name for one in self.outputs}
         return f"unit_{name}" if name in taken else name
 
+    def _unit(self, one: Sum, style: _Style, inlined: set[int] | tuple[()]) -> str:
+        return self.activation.text(style.language, self._sum(one, style, inlined))
+
     def _sum(self, one: Sum, style: _Style, inlined: set[int] | tuple[()]) -> str:
         parts = []
         for place, value in one.terms:
@@ -164,7 +176,7 @@ class Formula:
             if at < 0:
                 words = style.input(*self.inputs[place])
             elif at in inlined:
-                words = style.relu(self._sum(self.hidden[at], style, inlined))
+                words = self._unit(self.hidden[at], style, inlined)
             else:
                 words = style.unit(self._hidden_name(at))
             parts.append((value < 0, style.product(abs(value), words)))
@@ -178,12 +190,12 @@ class Formula:
 class _Style:
     """How the parts of a formula are written."""
 
+    language: Literal["formula", "latex", "python"]
     number: Callable[[float], str]
     product: Callable[[float, str], str]
     input: Callable[[str, str | None], str]
     unit: Callable[[str], str]
     output: Callable[[str], str]
-    relu: Callable[[str], str]
     exponential: Callable[[str], str]
 
 
@@ -240,15 +252,16 @@ def _latex_number(value: float) -> str:
 _SPACE = "\\ "
 _LATEX_ESCAPES = {"\\": "\\backslash ", "^": "\\wedge ", "~": "\\sim "}
 _TEXT = _Style(
+    language="formula",
     number=_number,
     product=lambda value, words: words if value == 1 else f"{_number(value)} {words}",
     input=_quoted,
     unit=str,
     output=lambda name: name,
-    relu=lambda words: f"relu({words})",
     exponential=lambda words: f"exp({words})",
 )
 _LATEX = _Style(
+    language="latex",
     number=_latex_number,
     product=lambda value, words: words if value == 1 else f"{_latex_number(value)}\\,{words}",
     input=lambda name, level: _latex_name(name) if level is None else (
@@ -256,13 +269,13 @@ _LATEX = _Style(
     ),
     unit=_latex_name,
     output=_latex_name,
-    relu=lambda words: f"({words})_+",
     exponential=lambda words: f"\\exp({words})",
 )  # fmt: skip
 
 
 def _python_style(variables: dict[str, str]) -> _Style:
     return _Style(
+        language="python",
         number=repr,
         product=lambda value, words: words if value == 1 and "==" not in words else (
             f"{value!r} * {words}"
@@ -270,5 +283,5 @@ def _python_style(variables: dict[str, str]) -> _Style:
         input=lambda name, level: variables[name] if level is None else (
             f"({variables[name]} == {level!r})"
         ),
-        unit=str, output=str, relu=str, exponential=str,
+        unit=str, output=str, exponential=str,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from sparsefit.core.activations import RELU, Activation
 from sparsefit.core.errors import DataError, SparsefitError
 from sparsefit.core.files import mark
 from sparsefit.core.layer import Layer
@@ -78,7 +79,9 @@ class Lowered:
     inputs : tuple of Input
         Those with a weight, numbers first; at least one.
     hidden : tuple of Units
-        Layers with a ReLU, each from the units before it; all of them have units.
+        Layers with an activation, each from the units before it; all of them have units.
+    activation : Activation
+        Of all hidden layers.
     output : Units
         From the last hidden layer, or the inputs if there is none, to the outputs. Its biases
         include the intercepts of the model.
@@ -100,6 +103,7 @@ class Lowered:
     skip: sparse.csc_array
     exponential: bool = False
     made: str = ""
+    activation: Activation = RELU
 
     @property
     def n_numbers(self) -> int:
@@ -156,7 +160,8 @@ def lower(model: Predictor) -> Lowered:
     if model.network.gates is not None:
         raise SparsefitError("a network with random gates (--convex) cannot be exported")
     hidden, output, skip = _parts(model)
-    hidden, output = _without_unread(*_without_constants(hidden, output))
+    activation = model.network.activation
+    hidden, output = _without_unread(*_without_constants(hidden, output, activation))
     if not hidden or not hidden[-1].n_units:
         # Nothing between inputs and outputs is left, so one layer is all there is.
         direct = skip if hidden else output.weight + skip
@@ -171,6 +176,7 @@ def lower(model: Predictor) -> Lowered:
         columns=model.columns, targets=model.targets, classes=model.classes, inputs=inputs,
         hidden=layers[:-1], output=layers[-1], skip=skip[live, :],
         exponential=model.exponential, made=mark(model.source),
+        activation=activation,
     )  # fmt: skip
 
 
@@ -258,12 +264,14 @@ def _nothing(shape: tuple[int, int]) -> sparse.csc_array:
     return sparse.csc_array(shape, dtype=np.float64)
 
 
-def _without_constants(hidden: list[Units], output: Units) -> tuple[list[Units], Units]:
+def _without_constants(
+    hidden: list[Units], output: Units, activation: Activation
+) -> tuple[list[Units], Units]:
     """Move units that no weight leads to into the biases after them."""
     before, kept = hidden[0] if hidden else output, []
     for after in [*hidden[1:], output] if hidden else []:
         fixed = np.diff(before.weight.indptr) == 0
-        bias = after.bias + np.where(fixed, np.maximum(before.bias, 0), 0) @ after.weight
+        bias = after.bias + np.where(fixed, activation(before.bias), 0) @ after.weight
         kept.append(Units(before.weight[:, ~fixed], before.bias[~fixed]))
         before = Units(after.weight[~fixed, :], bias)
     return kept, before

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from sparsefit.core.activations import RELU
 from sparsefit.predictor.formula import Formula, Sum
 from sparsefit.predictor.lowering import Lowered, Units, lower
 from sparsefit.predictor.predictor import Predictor
@@ -35,7 +36,7 @@ def formula_of(model: Predictor, *, rounded: bool = True) -> Formula:
     )  # fmt: skip
     resolution = np.array(model.resolution or (0.0,) * net.output.n_units)
     hidden, outputs = _Writer(net, resolution if rounded else None).sums(output_names(model))
-    return Formula(inputs, hidden, outputs, net.exponential)
+    return Formula(inputs, hidden, outputs, net.exponential, net.activation)
 
 
 def output_names(model: Predictor) -> list[str]:
@@ -110,11 +111,18 @@ class _Writer:
         self, name: str, terms: list[tuple[int, float]], bias: float, gain: float,
         centre: np.ndarray, spread: np.ndarray,
     ) -> tuple[Sum, float]:  # fmt: skip
-        """Return a unit whose leading coefficient is 1 or -1, and what it was divided by."""
+        """Return a unit and what it was divided by.
+
+        That is what makes its leading coefficient 1 or -1, or positive where only signs are free.
+        """
         bias -= sum(value * centre[at] for at, value in terms)
         leading = max(terms, key=lambda term: abs(term[1]) * spread[term[0]])
-        factor = abs(leading[1])
-        gain *= factor
+        factor = 1.0
+        if self._net.activation.is_homogeneous:
+            factor = abs(leading[1])
+        elif self._net.activation.is_odd:
+            factor = float(np.sign(leading[1]))
+        gain *= abs(factor)
         scaled = [(at, value / factor) for at, value in terms]
         written = [(at, self._rounded(value, spread[at] * gain)) for at, value in scaled]
         moved = sum((v - w) * centre[at] for (at, v), (_, w) in zip(scaled, written, strict=True))
@@ -175,12 +183,12 @@ def _nonzero(terms: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
 
 
 def _without_decided(net: Lowered, model: Predictor) -> Lowered:
-    """Make units of a single hidden layer linear that are positive on all fitted rows.
+    """Make ReLUs of a single hidden layer linear that are positive on all fitted rows.
 
     That is so where they are for every combination of values in the ranges of the columns; and
     where they are negative for all, they are gone.
     """
-    if len(net.hidden) != 1 or not model.ranges:
+    if len(net.hidden) != 1 or not model.ranges or net.activation != RELU:
         return net
     (layer,) = net.hidden
     low, high = np.array(model.ranges)[_order(net, model)].T

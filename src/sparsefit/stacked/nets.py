@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sparsefit.core.activations import RELU, Activation
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 
@@ -20,6 +21,8 @@ class Shape:
     inputs, units, outputs : int
     bias, skip : bool
         Whether there are biases, and a skip connection; biases of the outputs are part of it.
+    activation : Activation
+        Of the units.
 
     Notes
     -----
@@ -37,6 +40,7 @@ class Shape:
     outputs: int
     bias: bool = True
     skip: bool = True
+    activation: Activation = RELU
 
     @cached_property
     def allowed(self) -> Tensor:
@@ -150,8 +154,10 @@ class Stack:
     def balanced(self) -> Stack:
         """Scale units so that the norms of their incoming and outgoing weights agree.
 
-        relu(c z) = c relu(z) for c > 0: outputs stay as they are.
+        g(c z) = c g(z) for c > 0: outputs stay as they are. Other activations leave no choice.
         """
+        if not self.shape.activation.is_homogeneous:
+            return self
         weights = self.weights.clone()
         hidden, out, _ = self.shape.split(weights)
         norms = hidden.norm(dim=2), out.norm(dim=1)
@@ -179,4 +185,6 @@ class Stack:
         """Return one of the networks, in float64."""
         chosen = (self.weights[[at]] * self.support[[at]]).double()
         hidden, out, skip = (Edges.from_dense(part[0].T) for part in self.shape.split(chosen))
-        return SparseNet((hidden,), out, skip, fused=False, skip_counts=True).without_idle_units()
+        return SparseNet(
+            (hidden,), out, skip, fused=False, skip_counts=True, activation=self.shape.activation
+        ).without_idle_units()

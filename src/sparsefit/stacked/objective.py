@@ -20,13 +20,14 @@ class Through(NamedTuple):
 
     Attributes
     ----------
-    units : Tensor of shape (B, units, n)
-        Activations.
+    units, slopes : Tensor of shape (B, units, n)
+        Activations, and their derivatives by what enters the units.
     z : Tensor of shape (B, n, k)
         Outputs, a view of (B, k, n).
     """
 
     units: Tensor
+    slopes: Tensor
     z: Tensor
 
 
@@ -118,10 +119,13 @@ class StackObjective:
         """Return activations and outputs on all rows."""
         hidden, out, skip = stack.shape.split(stack.weights)
         B, n = len(stack), self.X.shape[1]
-        units = (hidden.reshape(-1, stack.shape.inputs) @ self.X).clamp_(min=0)
-        units = units.view(B, stack.shape.units, n)
+        entering = hidden.reshape(-1, stack.shape.inputs) @ self.X
+        units, slopes = (
+            part.view(B, stack.shape.units, n)
+            for part in stack.shape.activation.with_slope(entering)
+        )
         z = (skip.reshape(-1, stack.shape.inputs) @ self.X).view(B, stack.shape.outputs, n)
-        return Through(units, z.baddbmm_(out, units).transpose(1, 2))
+        return Through(units, slopes, z.baddbmm_(out, units).transpose(1, 2))
 
     def losses(self, stack: Stack) -> Tensor:
         """Return the loss of each row, unweighted, (B, n)."""
@@ -160,7 +164,7 @@ class StackObjective:
     def into_units(self, stack: Stack, through: Through, pulls: Tensor) -> Tensor:
         """Return the derivative by what enters each unit, (B, units, n), of one by the outputs."""
         _, out, _ = stack.shape.split(stack.weights)
-        return (out.transpose(1, 2) @ pulls).mul_(through.units > 0)
+        return (out.transpose(1, 2) @ pulls).mul_(through.slopes)
 
     def slopes(self, stack: Stack, through: Through, pulls: Tensor) -> Tensor:
         """Return the derivative by all weights, (B, count), of one by the outputs."""

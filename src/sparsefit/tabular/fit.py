@@ -109,7 +109,7 @@ def fit_rows(
 ) -> Fitted | None:
     """Fit rows that are split, and score the model in the first process; see `fit_table`."""
     estimator = _kind(rows, options)(
-        (options.hidden,), nnz=options.nnz, method=options.method,
+        (options.hidden,), nnz=options.nnz, method=options.method, activation=options.activation,
         standardize=False, time_limit=options.time_limit, random_state=options.seed,
         verbose=lambda fraction, message: progress(0.1 + 0.8 * fraction, message),
     )  # fmt: skip

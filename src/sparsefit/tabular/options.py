@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sparsefit.core.activations import ActivationName
 from sparsefit.core.errors import OptionError
 from sparsefit.core.options import REQUIRED, Condition, above, at_least, like, option
 from sparsefit.core.setting import Setting
@@ -34,6 +35,7 @@ class FitOptions(ReadOptions):
         check=at_least(1),
     )  # fmt: skip
     hidden: int = like(Setting, "hidden", default=20, help="hidden units")
+    activation: ActivationName = like(Setting, "activation")
     method: str = option("auto", "how to fit")
     loss: Literal["auto", "huber", "poisson"] = option(
         "auto", "what is minimised for a target of numbers: squares (auto), less of what is far "

@@ -24,11 +24,11 @@ _NOISE_STREAM, _WEIGHT_STREAM, _BIAS_STREAM = 5, 6, 7
 
 @dataclass(frozen=True, kw_only=True)
 class Planted(Task):
-    """A planted sparse ReLU network, recovered from its outputs on random inputs.
+    """A planted sparse network, recovered from its outputs on random inputs.
 
-    The network has the width, depth and budget of the cell. With one output its last hidden layer
-    is summed up; with several an output layer is planted too, and each layer gets an equal share
-    of the nonzeros.
+    The network has the width, depth, activation and budget of the cell. With one output its last
+    hidden layer is summed up; with several, or an activation other than ReLU and leaky ReLU, an
+    output layer is planted too, and each layer gets an equal share of the nonzeros.
 
     Examples
     --------
@@ -75,8 +75,9 @@ class Planted(Task):
         draw = self.draw if self.draw != "auto" else ("paper" if paper else "sparse")
         if self.biases >= nnz:
             raise SkipCell(f"biases={self.biases} leave nothing of nnz={nnz} for weights")
-        fused = self.n_outputs == 1
+        fused = len(shapes) == setting.layers
         truth = _draw_network(shapes, nnz - self.biases, setting.seed, draw, fused=fused)
+        truth = replace(truth, activation=setting.nonlinearity)
         truth = _with_biases(truth, self.biases, setting.seed)
         X, y = self._rows(truth, self.n_samples, setting.seed + 2)
         peak = float(np.abs(y).max())
@@ -94,7 +95,8 @@ class Planted(Task):
 
     def _shapes(self, setting: Setting) -> list[tuple[int, int]]:
         widths = [self.n_features] + [setting.hidden] * setting.layers
-        if self.n_outputs > 1:
+        # Output weights of one output go into those before it, where units have no scale.
+        if self.n_outputs > 1 or not setting.nonlinearity.is_homogeneous:
             widths.append(self.n_outputs)
         return list(itertools.pairwise(widths))
 

@@ -17,7 +17,7 @@ function formulaLine({ name, terms, constant, wrap }) {
   return h("li", {}, h("b", {}, name), " = ", wrap ? `${wrap}(` : "", nodes, wrap ? ")" : "");
 }
 
-function formulaList({ given, standardised, gated }) {
+function formulaList({ given, standardised, gated, about }) {
   const list = h("ul", { class: "formulas" });
   const show = (which) => {
     const entries = which === "given" ? given : standardised;
@@ -27,7 +27,7 @@ function formulaList({ given, standardised, gated }) {
   show("given");
   const pick = choice("Number columns", [["given", "as they are"], ["standardised", "less their mean, over their scale"]], "given", show);
   return [
-    h("p", { class: "soft" }, "relu(x) is x where it is positive, else 0; name=level is 1 where the column has that level, else 0; a number that is missing counts as its mean."
+    h("p", { class: "soft" }, about + "; name=level is 1 where the column has that level, else 0; a number that is missing counts as its mean."
       + (gated ? " gate(x) is x on one side of a random plane of its own, else 0." : "")),
     standardised ? h("div", { class: "controls" }, pick) : null,
     list,

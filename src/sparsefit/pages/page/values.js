@@ -1,5 +1,16 @@
 // What the model says of values: effects of columns, and a box to try some.
 
+// By Abramowitz and Stegun, 7.1.26: off by at most 1.5e-7.
+function normalShare(z) {
+  const x = Math.abs(z) / Math.SQRT2, t = 1 / (1 + 0.3275911 * x);
+  const tail = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) * Math.exp(-x * x) / 2;
+  return z < 0 ? tail : 1 - tail;
+}
+const ACTIVATIONS = {
+  relu: (z) => Math.max(0, z), "leaky-relu": (z, slope) => (z > 0 ? z : slope * z), tanh: Math.tanh,
+  sigmoid: (z) => 1 / (1 + Math.exp(-z)), gelu: (z) => z * normalShare(z), sine: Math.sin,
+};
+
 // A row has a number or null, or the place of a level, for each column.
 function outputsOf(machine, row) {
   const values = machine.inputs.map(([column, mean, scale, level]) => {
@@ -8,7 +19,8 @@ function outputsOf(machine, row) {
     return x === null ? 0 : (x - mean) / scale;
   });
   const sum = ([bias, ...terms]) => terms.reduce((total, [place, weight]) => total + weight * values[place], bias);
-  for (const layer of machine.layers) values.push(...layer.map((unit) => Math.max(0, sum(unit))));
+  const activate = ACTIVATIONS[machine.activation];
+  for (const layer of machine.layers) values.push(...layer.map((unit) => activate(sum(unit), machine.slope)));
   const outputs = machine.output.map(sum);
   return machine.link === "log" ? outputs.map(Math.exp) : outputs;
 }
