@@ -149,7 +149,8 @@ def make_cell(row: Row, data_dir: str | None = None) -> Cell:
         setting = Setting(
             **{name: row[name] for name in ("hidden", "layers", "bias", "seed", "dtype")},
             **{name: row[name] for name in ("device", "threads")},
-            skip=row.get("skip", False), activation=row.get("activation", "relu"),
+            skip=row.get("skip", False),
+            activation=row.get("activation", "relu"),
         )
     except KeyError as error:
         missing = f"no {error}"

@@ -122,7 +122,11 @@ def _head(net: Lowered, columns: list[int]) -> str:
     answer = "the label and the probabilities" if net.classes else "the values by target"
     function = net.activation.python_function() if net.hidden else ""
     return _HEAD.format(
-        nnz=net.nnz, version=__version__, made=net.made, columns=listed, answer=answer,
+        nnz=net.nnz,
+        version=__version__,
+        made=net.made,
+        columns=listed,
+        answer=answer,
         function=f"\n{function}\n" if function else "",
     )
 

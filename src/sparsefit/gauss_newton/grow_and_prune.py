@@ -114,9 +114,7 @@ class GrowAndPrune:
     def _merge(self, net: SparseNet, cosine: float) -> SparseNet:
         takes_linear = len(net.hidden) == 1 and (net.skip.nnz > 0 or net.skip_counts)
         has_turn = net.activation.turn is not None
-        return merge(
-            net, cosine, mirrored=net.activation.is_odd or (has_turn and takes_linear)
-        )
+        return merge(net, cosine, mirrored=net.activation.is_odd or (has_turn and takes_linear))
 
     def contract(self, net: SparseNet) -> Minimum:
         """Return the network within the budget, refitted."""

@@ -195,7 +195,8 @@ class _DenseNet:
             tuple(Edges.from_dense(weight) for weight in layers),
             Edges.from_dense(readout.to(dtype)),
             Edges.from_dense(self.skip.to(dtype) * scale / input_scale[:, None].to(dtype)),
-            self.how.fused, activation=self.how.activation,
+            self.how.fused,
+            activation=self.how.activation,
         )
 
 
