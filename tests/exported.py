@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sparsefit.core.activations import activation_named
 from sparsefit.core.layer import Layer
 from sparsefit.core.network import Network
 from sparsefit.predictor import Column, Predictor
@@ -75,6 +76,12 @@ def networks(k):
             Layer(output.weight.astype(np.float32), output.bias),
         )),
     }  # fmt: skip
+    if k == 4:
+        both = (first(rng, 7), unread(hidden(rng, 7, 6)), output)
+        found |= {
+            name: Network(both, skip=Layer(skip), activation=activation_named(name))
+            for name in ("leaky-relu:0.3", "tanh", "sigmoid", "gelu", "sine")
+        }
     if k == 1:
         found["fused"] = Network((first(rng, 6),), fused=True)
         found["fused and skip"] = Network(

@@ -1,6 +1,7 @@
 """Exported models answer as the model does, in every format."""
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scipy import sparse
 from scipy.special import softmax
 
+from sparsefit.core.activations import RELU, activation_named
 from sparsefit.core.errors import DataError, OptionError, SparsefitError
 from sparsefit.core.gates import RandomGates
 from sparsefit.core.layer import Layer
@@ -108,7 +110,8 @@ def from_arrays(arrays, header, rows):
     values = x
     *hidden_layers, output = header["layers"]
     for name in hidden_layers:
-        values = np.maximum(times(values, name) + arrays[f"{name}.bias"], 0)
+        activate = activation_named(header["activation"])
+        values = activate(times(values, name) + arrays[f"{name}.bias"])
     outputs = times(values, output) + arrays[f"{output}.bias"] + times(x, "skip")
     return np.exp(outputs) if header["exponential"] else outputs
 
@@ -132,9 +135,13 @@ def test_python(model, tmp_path):
     export(model, "python", tmp_path / "m.py")
     text = (tmp_path / "m.py").read_text(encoding="utf-8")
     allowed = {"max": max, "sum": sum, "zip": zip, "dict": dict}
-    names = {"__builtins__": allowed}
-    exec(compile(text, "m.py", "exec"), names)
-    assert set(names) == {"__builtins__", "__doc__", "predict"}
+    names = {"__builtins__": allowed, "math": math}
+    activation = model.network.activation
+    if activation != RELU:
+        assert text.startswith(f'{text.splitlines()[0]}\n\n{activation.python_function()}\n')
+    exec(compile(text.replace("import math\n", ""), "m.py", "exec"), names)
+    function = set() if activation == RELU else {activation.word}
+    assert set(names) == {"__builtins__", "__doc__", "math", "predict", *function}
     found = [names["predict"](row) for row in as_dicts(COLUMNS, ROWS)]
     expected, labels = answers(model)
     if model.classes:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparsefit.core.activations import ACTIVATIONS, activation_named
 from sparsefit.core import row_blocks as rows_module
 from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.row_blocks import RowBlocks
@@ -15,7 +16,7 @@ from sparsefit.gauss_newton.objective import Objective
 from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
 
 N, D = 60, 5
-# Widths of the hidden layers and number of outputs; fused; linear term.
+# Widths of the hidden layers and number of outputs; fused; linear term; what else there is.
 CASES = {
     "fused": ([6], 1, True, False),
     "fused with a linear term": ([6], 1, True, True),
@@ -25,7 +26,15 @@ CASES = {
     "two layers, fused": ([6, 4], 1, True, True),
     "two layers, three outputs": ([6, 4], 3, False, True),
     "three layers, two outputs": ([6, 5, 4], 2, False, False),
-}
+    "biases of two layers": ([6, 4], 3, False, True, {"biased": True}),
+    "biases of three layers, fused": ([6, 5, 4], 1, True, True, {"biased": True}),
+    **{
+        f"{name}, two layers": (
+            [6, 4], 2, False, True, {"activation": activation_named(name), "biased": True}
+        )
+        for name in ACTIVATIONS
+    },
+}  # fmt: skip
 
 
 def draw(*shape, seed=0, density=0.6):
@@ -36,9 +45,13 @@ def draw(*shape, seed=0, density=0.6):
 
 def network(case, seed=0):
     """Return a random network without idle units."""
-    widths, n_outputs, fused, linear = CASES[case]
-    sizes = [D, *widths]
-    hidden = [draw(a, b, seed=seed + b) for a, b in pairwise(sizes)]
+    widths, n_outputs, fused, linear, *more = CASES[case]
+    given = more[0] if more else {}
+    extra = given.get("biased", False)
+    hidden = [
+        draw(a + (extra and at > 0), b, seed=seed + b)
+        for at, (a, b) in enumerate(pairwise([D, *widths]))
+    ]
     for matrix in hidden:
         matrix[torch.arange(matrix.shape[1]) % matrix.shape[0], range(matrix.shape[1])] = 0.7
     readout = (
@@ -52,6 +65,7 @@ def network(case, seed=0):
         Edges.from_dense(readout),
         Edges.from_dense(term),
         fused,
+        **given,
     ).without_idle_units()
 
 
@@ -73,9 +87,11 @@ def dense_outputs(net, values, X):
         zeros = torch.zeros(edges.n_sources, edges.n_targets, dtype=values.dtype)
         return zeros.index_put((edges.source, edges.target), part)
 
-    a = X
-    for edges in net.hidden:
-        a = torch.relu(a @ matrix(edges, next(parts)))
+    a, activate = X, net.activation.module()
+    for number, edges in enumerate(net.hidden):
+        # The last input of the rows is constant where there are biases.
+        a = torch.cat([a, X[:, -1:]], dim=1) if number and net.biased else a
+        a = activate(a @ matrix(edges, next(parts)))
     readout = net.readout.dense().T if net.fused else matrix(net.readout, next(parts))
     return (a @ readout + X @ matrix(net.skip, next(parts))).T
 
@@ -169,9 +185,13 @@ def test_balancing_leaves_the_outputs_and_makes_norms_agree(case):
     for _ in range(60):
         balanced = balanced.balanced()
     torch.testing.assert_close(outputs(balanced, rows), outputs(net, rows))
+    if not net.activation.is_homogeneous:
+        assert torch.equal(balanced.values, net.values)
+        return
     layers = [edges.dense() for edges in balanced.trained[: len(net.hidden) + (not net.fused)]]
     for before, after in pairwise(layers):
-        torch.testing.assert_close(before.norm(dim=1), after.norm(dim=0), rtol=1e-5, atol=0)
+        units = after[:, : len(before)]
+        torch.testing.assert_close(before.norm(dim=1), units.norm(dim=0), rtol=1e-5, atol=0)
 
 
 def test_scalings_are_all_null_directions(case):
@@ -180,6 +200,7 @@ def test_scalings_are_all_null_directions(case):
     gram, gradient, _ = Objective(rows, y).equations(net)
     free = net.scalings()
     scalable = net.hidden[:-1] if net.fused else net.hidden
+    scalable = scalable if net.activation.is_homogeneous else ()
     assert free.shape[1] == sum(edges.n_targets for edges in scalable)
     torch.testing.assert_close(free.norm(dim=0), torch.ones(free.shape[1]).double())
     size = float(gram.diagonal().max())
@@ -195,6 +216,8 @@ def test_what_is_kept_is_what_is_left(case):
     net = network(case)
     rows, _ = data(net.n_outputs)
     kept = torch.rand(len(net.values), generator=torch.Generator().manual_seed(3)) < 0.6
+    if net.activation.at_zero:
+        pytest.skip("units without inputs are constants, which are dropped with them")
     small = net.keep(kept)
     zeroed = net.with_values(net.values * kept)
     torch.testing.assert_close(outputs(small, rows), outputs(zeroed, rows))
@@ -202,7 +225,8 @@ def test_what_is_kept_is_what_is_left(case):
     for before, after in zip(small.hidden, [*small.hidden[1:], small.readout], strict=True):
         units = list(range(before.n_targets))
         assert torch.unique(before.target).tolist() == units
-        assert torch.unique(after.source).tolist() == units
+        # The constant one, if any, comes after the units.
+        assert [at for at in torch.unique(after.source).tolist() if at in units] == units
     same = net.keep(torch.ones_like(kept))
     assert torch.equal(same.values, net.values)
 

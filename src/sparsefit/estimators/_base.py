@@ -295,9 +295,6 @@ class SparseMLP(Inspection, Parameters):
         n = problem.n
         if self.folds != "auto":
             return min(int(self.folds), n)
-        # The solver that drops weights in validation takes no biases of later hidden layers.
-        if setting.bias and setting.layers > 1:
-            return 0
         return FOLDS.count(n, is_slow=self.method != "auto" or setting.layers > 1)
 
     def _method(self, problem: Problem, *, quick: bool) -> Method:

@@ -77,7 +77,7 @@ class Online:
         Raises
         ------
         SparsefitError
-            If the network is too large, or a later hidden layer has biases.
+            If the network is too large.
         """
         net = from_network(network).net
         if free_constant:

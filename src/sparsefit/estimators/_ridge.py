@@ -134,10 +134,12 @@ def linear_start(problem: Problem, setting: Setting) -> SparseNet:
     hidden, readout = (
         Edges.from_dense(torch.zeros(shape, dtype=torch.float64)) for shape in ((d, 1), (1, k))
     )
-    layers = (hidden, *[replace(hidden, n_sources=1)] * (setting.layers - 1))
+    biased = setting.bias and setting.layers > 1
+    layers = (hidden, *[replace(hidden, n_sources=1 + biased)] * (setting.layers - 1))
     linear = Edges.build(source, target, values, d, k)
     return SparseNet(
-        layers, readout, linear, fused=False, skip_counts=True, activation=setting.nonlinearity
+        layers, readout, linear, fused=False, skip_counts=True, activation=setting.nonlinearity,
+        biased=biased,
     )
 
 

@@ -53,7 +53,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         Of the cross-validation that chooses, among the fitted network, a linear model and what is
         left of both when weights are dropped, the one to return; 0 returns the fitted network.
         "auto": 5 up to 1000 rows and 3 beyond; with a method other than "auto", or several hidden
-        layers, none beyond 5000 rows, and none if a later hidden layer has biases.
+        layers, none beyond 5000 rows.
     time_limit : float or None, default None
         Seconds after which the fit makes do with the networks that it has, of which there is always
         one; it may take longer, for the step that is under way and the refit.
@@ -131,7 +131,7 @@ class SparseMLPRegressor(MultiOutputMixin, RegressorMixin, SparseMLP):
         Raises
         ------
         SparsefitError
-            If the network has more than 1000 weights, or biases in a later hidden layer.
+            If the network has more than 1000 weights.
         """
         self._validate_params()
         is_first = not hasattr(self, "predictor_")

@@ -169,7 +169,8 @@ class _Names:
 
     def _input(self, layer: int, source: int) -> int | None:
         if layer > 0:
-            return self._unit(layer - 1, source)
+            is_unit = source < self.net.hidden[layer - 1].n_targets
+            return self._unit(layer - 1, source) if is_unit else None
         return None if self.rows.bias and source == self.rows.d - 1 else source
 
     def place(self, number: int, target: int, source: int) -> Place:

@@ -42,15 +42,13 @@ def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Conver
     Parameters
     ----------
     network : Network
-        Its biases, if any, are those of the first hidden layer and of the outputs.
     dtype : torch.dtype, optional
         Of the result.
 
     Raises
     ------
     SparsefitError
-        If the network has random gates, biases in a later hidden layer, or weights that are not
-        finite.
+        If the network has random gates, or weights that are not finite.
 
     Examples
     --------
@@ -63,18 +61,18 @@ def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Conver
         raise SparsefitError("some of its weights are not finite")
     if network.gates is not None:
         raise SparsefitError("its gates are random, not its weights")
-    if any(_has_bias(layer) for layer in network.hidden_layers[1:]):
-        raise SparsefitError("a later hidden layer has biases")
     n_hidden, last = len(network.hidden_layers), None if network.fused else network.layers[-1]
     free = [layer.bias for layer in (last, network.skip) if layer and layer.bias is not None]
-    bias = network.layers[0].bias is not None or bool(free)
+    bias = bool(free) or any(layer.bias is not None for layer in network.hidden_layers)
     weights = [layer.weight for layer in network.layers]
     if bias:
-        weights[0] = _with_row(weights[0], network.layers[0].bias)
+        for at, layer in enumerate(network.hidden_layers):
+            weights[at] = _with_row(layer.weight, layer.bias)
     if last is None:
         weights.append(sparse.csc_array(np.ones((weights[-1].shape[1], 1))))
     units = _live_units(weights)
-    inputs = [np.arange(weights[0].shape[0]), *units]
+    inputs = [np.arange(weights[0].shape[0])]
+    inputs += map(_with_constant, units, weights, weights[1:])
     outputs = [*units, np.arange(network.n_outputs)]
     parts = [_edges(w[a, :][:, b], dtype) for w, a, b in zip(weights, inputs, outputs, strict=True)]
     skip = sparse.csc_array((network.n_inputs, network.n_outputs))
@@ -83,12 +81,16 @@ def from_network(network: Network, dtype: torch.dtype = torch.float64) -> Conver
     net = SparseNet(
         tuple(parts[:n_hidden]), parts[-1], _edges(skip, dtype), network.fused,
         skip_counts=network.skip is not None, activation=network.activation,
+        biased=bias and n_hidden > 1,
     )  # fmt: skip
     return Converted(net, bias, tuple(units), network.nnz - len(net.values))
 
 
-def _has_bias(layer: Layer) -> bool:
-    return layer.bias is not None and bool(layer.bias.any())
+def _with_constant(
+    units: np.ndarray, into: sparse.csc_array, out_of: sparse.csc_array
+) -> np.ndarray:
+    """Return units and, where the layer after them has one, the constant input after all units."""
+    return np.append(units, np.arange(into.shape[1], out_of.shape[0]))
 
 
 def _with_row(weight: sparse.csc_array, bias: np.ndarray | None) -> sparse.csc_array:
@@ -99,9 +101,11 @@ def _with_row(weight: sparse.csc_array, bias: np.ndarray | None) -> sparse.csc_a
 def _live_units(weights: list[sparse.csc_array]) -> list[np.ndarray]:
     """Return the hidden units on a path from an input to an output, layer by layer."""
     reached = [np.arange(weights[0].shape[0])]
-    for weight in weights[:-1]:
-        into = weight[reached[-1], :]
+    sources = reached[0]
+    for weight, after in zip(weights[:-1], weights[1:], strict=True):
+        into = weight[sources, :]
         reached.append(np.flatnonzero(np.diff(sparse.csc_array(into).indptr)))
+        sources = _with_constant(reached[-1], weight, after)
     live = [np.arange(weights[-1].shape[1])]
     for weight, units in zip(weights[:0:-1], reached[:0:-1], strict=True):
         out_of = sparse.csr_array(weight[:, live[0]])[units, :]
@@ -119,15 +123,17 @@ def _edges(weight: sparse.csc_array, dtype: torch.dtype) -> Edges:
 
 def to_network(net: SparseNet, setting: Setting) -> Network:
     """Return the network with as many units in each hidden layer as the setting has."""
-    widths, layers = [net.hidden[0].n_sources, *[setting.hidden] * len(net.hidden)], []
+    layers, constant_input = [], setting.bias
     for number, edges in enumerate(net.hidden):
         wide = replace(edges, n_targets=setting.hidden)
-        constant_input = setting.bias and number == 0
-        layers.append(_layer(wide, widths[number], constant_input=constant_input))
-    skip = _layer(net.skip, widths[0], constant_input=setting.bias)
+        if number:
+            before, constant_input = net.hidden[number - 1].n_targets, net.biased
+            wide = wide.with_sources(before, setting.hidden - before)
+        layers.append(_layer(wide, wide.n_sources, constant_input=constant_input))
+    skip = _layer(net.skip, net.skip.n_sources, constant_input=setting.bias)
     if not net.fused:
         # The outputs have their bias in the last layer, as in any other network.
-        layers.append(Layer(_layer(net.readout, widths[-1]).weight, skip.bias))
+        layers.append(Layer(_layer(net.readout, setting.hidden).weight, skip.bias))
         skip = Layer(skip.weight)
     stored = skip if setting.skip else None
     return Network(tuple(layers), net.fused, skip=stored, activation=net.activation)
@@ -159,6 +165,7 @@ def with_unit_readout(net: SparseNet) -> SparseNet:
         before, after = layers[at], layers[at + 1]
         squares = after.values.new_zeros(after.n_sources)
         norm = squares.index_add(0, after.source, after.values.square()).sqrt()
+        norm[before.n_targets :] = 1  # of the constant one
         layers[at] = before.with_values(before.values * norm[before.target])
         layers[at + 1] = after.with_values(after.values / norm[after.source])
     return replace(net, hidden=tuple(layers[:-1]), readout=layers[-1])

@@ -10,8 +10,10 @@ from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marqua
 from sparsefit.gauss_newton.objective import Objective, present
 from sparsefit.gauss_newton.surgeon import contract, saliencies
 
-# Less than the square of any number that is computed with.
-_TINY = 1e-300
+# A refit goes on to this share of what is exact, so that the next weight is judged rightly.
+_FURTHER = 1e-6
+# Levenberg-Marquardt steps after which a network that is exact without a weight is seen to be so.
+_STEPS = 20
 
 
 def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
@@ -26,7 +28,7 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     Parameters
     ----------
     result : Minimum
-        A network, refitted; one without residuals stays as it is.
+        A network, refitted, whose residuals are not zero.
     objective : Objective
 
     References
@@ -55,11 +57,10 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     price = 2 * math.log(max(possible, 2))
 
     def criterion(refitted: Minimum) -> float:
-        loss = max(refitted.loss, _TINY)
-        return objective.n_targets * math.log(loss) + price * refitted.net.nnz
+        return objective.n_targets * math.log(refitted.loss) + price * refitted.net.nnz
 
     best = now = result
-    while now.net.nnz > 1 and now.loss > _TINY:
+    while now.net.nnz > 1:
         cost = saliencies(now.net.balanced(), objective) / now.loss
         if float(cost.min()) > price:
             break
@@ -70,6 +71,47 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
         if criterion(now) < criterion(best):
             best = now
     return best
+
+
+def eliminate_while_exact(result: Minimum, objective: Objective, enough: float) -> Minimum:
+    """Drop weights of an exact fit as long as the others, refitted, are exact without them.
+
+    Weights that are not needed fit the rounding of the targets, or stand for nothing beside others
+    that are nearly the same.
+
+    Parameters
+    ----------
+    result : Minimum
+    objective : Objective
+    enough : float
+        Mean square at which a fit is exact.
+
+    Examples
+    --------
+    >>> from sparsefit.core.row_blocks import RowBlocks
+    >>> from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
+    >>> X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
+    >>> weights = Edges.from_dense(torch.tensor([[1.0, 1.0], [0.0, 0.0], [0.0, 1e-9]]).double())
+    >>> readout = Edges.from_dense(torch.ones(2, 1).double())
+    >>> none = Edges.from_dense(torch.zeros(3, 1).double())
+    >>> net = SparseNet((weights,), readout, none, fused=False)
+    >>> rows = RowBlocks(X.numpy(), dtype=torch.float64)
+    >>> objective = Objective(rows, 2 * X[:, :1].T.clamp(min=0))
+    >>> eliminate_while_exact(Minimum(net, 1e-18), objective, 1e-13).net.nnz
+    2
+    """
+    count = 1
+    while result.net.nnz > count:
+        net = result.net
+        less = contract(net, objective, net.nnz - count, net.n_units)
+        trial = levenberg_marquardt(less, objective, steps=_STEPS, enough=_FURTHER * enough)
+        if trial.loss <= enough:
+            result, count = trial, 2 * count
+        elif count == 1:
+            break
+        else:
+            count //= 2
+    return levenberg_marquardt(result.net, objective, steps=_STEPS, gain=1e-6)
 
 
 def drop_rounding(result: Minimum, objective: Objective, allowed: float) -> Minimum:

@@ -77,6 +77,9 @@ def _fresh_gain(net: SparseNet, number: int, slope: Slopes, most: int) -> Tensor
     if is_sum:
         # The plain sum of units has no negative outgoing weights.
         gain = gain * (slope.gradient < 0)
+    if net.biased and number:
+        # A unit that only has a bias is a constant, as a bias is.
+        gain[:, net.hidden[number].n_sources - 1 :: net.hidden[number].n_sources] = 0
     gain = gain.ravel()
     if most < len(gain):
         cut = gain.topk(most).values[-1] if most else float("inf")
@@ -111,5 +114,5 @@ def _add_fresh(net: SparseNet, number: int, slope: Slopes, picked: Tensor) -> Sp
     return _with_layer(
         net,
         number + 1,
-        lambda edges: replace(edges, n_sources=n_units).add(unit, fed, outgoing),
+        lambda edges: edges.with_sources(into.n_targets, len(kinds)).add(unit, fed, outgoing),
     )

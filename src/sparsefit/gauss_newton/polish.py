@@ -62,8 +62,6 @@ class Polish:
 
     def obstacle(self, nnz: int, setting: Setting) -> str:
         """Return why a network cannot be polished, or nothing."""
-        if setting.bias and setting.layers > 1:
-            return "the biases of a second hidden layer are not supported"
         # The matrix of curvature, its inverse, and two copies on the way to it.
         needed, there = 4 * 8 * ((1 + self.growth) * nnz) ** 2, total_bytes("cpu")
         if there is not None and needed > there:

@@ -15,7 +15,11 @@ from sparsefit.core.setting import Setting
 from sparsefit.gauss_newton.certificate import certify
 from sparsefit.gauss_newton.conversion import to_network
 from sparsefit.gauss_newton.crossover import Pool, cross, narrowed, widened
-from sparsefit.gauss_newton.elimination import drop_rounding, eliminate_by_risk
+from sparsefit.gauss_newton.elimination import (
+    drop_rounding,
+    eliminate_by_risk,
+    eliminate_while_exact,
+)
 from sparsefit.gauss_newton.grow_and_prune import GrowAndPrune
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marquardt
 from sparsefit.gauss_newton.objective import Objective
@@ -100,7 +104,7 @@ class Recovery:
             if simpler.net.nnz < best.net.nnz and simpler.loss <= phase.enough:
                 best = simpler
             best = drop_rounding(best, objective, RECOVERY.rounding * phase.enough)
-        # What is left of an exact fit is noise, too: that of targets in single precision.
+            return eliminate_while_exact(best, objective, phase.enough)
         return eliminate_by_risk(best, objective)
 
     def restarts(self, objective: Objective, least: float = 0.0) -> int:
@@ -233,6 +237,7 @@ def recover_network(
     starts = Starts(
         nnz=nnz, hidden=setting.hidden, layers=setting.layers, fused=fused[0], skip=setting.skip,
         seed=setting.seed, steps=effort.start_steps, activation=setting.nonlinearity,
+        biased=setting.bias and setting.layers > 1,
     )  # fmt: skip
     recoveries = [
         Recovery(starts=replace(starts, fused=value), effort=effort, report=report, observe=observe)

@@ -37,6 +37,8 @@ class RelaxedStart:
     skip : bool
         Whether there is a free skip connection.
     activation : Activation
+    biased : bool
+        Whether hidden layers after the first have biases; see `SparseNet`.
     room : int
         Weights of a layer that are trained at a time.
     """
@@ -48,6 +50,7 @@ class RelaxedStart:
     batch: int = START.least_batch
     skip: bool = True
     activation: Activation = RELU
+    biased: bool = False
     room: int = START.room
 
 
@@ -145,7 +148,10 @@ class _DenseNet:
         """Draw the initial weights between layers of the given widths; no skip connection yet."""
         *sizes, n_outputs = widths
         generator = torch.Generator().manual_seed(seed)
-        hidden = [_draw(a, b, generator).to(like.device) for a, b in itertools.pairwise(sizes)]
+        hidden = [
+            _draw(a + (how.biased and number > 0), b, generator).to(like.device)
+            for number, (a, b) in enumerate(itertools.pairwise(sizes))
+        ]
         if how.fused:
             readout = like.new_ones(sizes[-1], 1)
         else:
@@ -169,7 +175,8 @@ class _DenseNet:
         inputs, slopes = [x], []
         for weight in self.hidden:
             units, slope = self.how.activation.with_slope(inputs[-1] @ weight)
-            inputs.append(units)
+            has_constant = self.how.biased and len(inputs) < len(self.hidden)
+            inputs.append(torch.cat([units, x[:, -1:]], dim=1) if has_constant else units)
             slopes.append(slope)
         r = (inputs[-1] @ self.readout + x @ self.skip - t) / len(x)
         back, found = r @ self.readout.T, []
@@ -177,7 +184,7 @@ class _DenseNet:
             back = back * slopes[number]
             found.append(inputs[number].T @ back)
             if number:
-                back = back @ self.hidden[number].T
+                back = back @ self.hidden[number].T[:, : self.hidden[number - 1].shape[1]]
         found.reverse()
         readout = [] if self.how.fused else [inputs[-1].T @ r]
         return [*found, *readout, *([x.T @ r] if self.how.skip else [])]
@@ -187,6 +194,9 @@ class _DenseNet:
         layers = [weight.to(dtype) for weight in self.hidden]
         readout = self.readout
         layers[0] = layers[0] / input_scale[:, None].to(dtype)
+        if self.how.biased:
+            for layer in layers[1:]:
+                layer[-1] /= input_scale[-1].to(dtype)
         if self.how.fused:
             layers[-1] = layers[-1] * scale
         else:
@@ -197,6 +207,7 @@ class _DenseNet:
             Edges.from_dense(self.skip.to(dtype) * scale / input_scale[:, None].to(dtype)),
             self.how.fused,
             activation=self.how.activation,
+            biased=self.how.biased,
         )
 
 

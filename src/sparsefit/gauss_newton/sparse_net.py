@@ -84,6 +84,11 @@ class Edges:
             self.n_targets,
         )
 
+    def with_sources(self, before: int, count: int) -> Edges:
+        """Return the matrix with `count` more sources, none of them used, before number `before`."""
+        source = torch.where(self.source < before, self.source, self.source + count)
+        return replace(self, source=source, n_sources=self.n_sources + count)
+
     def renumber(self, sources: Tensor | None, targets: Tensor | None) -> Edges:
         """Return the part between the given sources and targets, numbered anew."""
         kept = torch.ones(self.nnz, dtype=torch.bool, device=self.values.device)
@@ -107,7 +112,8 @@ class Forward(NamedTuple):
     Attributes
     ----------
     inputs : list of Tensor
-        What each hidden layer gets, (n_inputs, rows), and last what the outputs are made of.
+        What each hidden layer gets, (n_inputs, rows), and last what the outputs are made of. Where
+        later layers have biases, the last of their inputs is the constant one.
     active : list of Tensor
         For each hidden layer the slope of its units, (units, rows): whether a ReLU is active.
     outputs : Tensor of shape (k, rows)
@@ -138,6 +144,9 @@ class SparseNet:
         Whether the weights of the skip connection count, and may be dropped, like others.
     activation : Activation
         g; by default a ReLU.
+    biased : bool
+        Whether hidden layers after the first have biases: the weights of one more input, the last,
+        which is that of the rows, their constant one.
 
     Notes
     -----
@@ -150,6 +159,7 @@ class SparseNet:
     fused: bool
     skip_counts: bool = False
     activation: Activation = RELU
+    biased: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -213,8 +223,9 @@ class SparseNet:
                 fed = torch.unique(layers[number].target)
                 used = torch.unique(layers[number + 1].source)
                 live = fed[torch.isin(fed, used)]
+                constant = live.new_tensor(range(before[number], layers[number + 1].n_sources))
                 layers[number] = layers[number].renumber(None, live)
-                layers[number + 1] = layers[number + 1].renumber(live, None)
+                layers[number + 1] = layers[number + 1].renumber(torch.cat([live, constant]), None)
             if [edges.n_targets for edges in layers] == before:
                 return replace(self, hidden=tuple(layers[:-1]), readout=layers[-1])
 
@@ -231,17 +242,17 @@ class SparseNet:
 
     def beside(self, other: SparseNet) -> SparseNet:
         """Return the sum of two networks, with all units of both."""
-        hidden: list[Edges] = []
+        hidden, ours, theirs = [], 0, 0  # units before each layer
         for one, two in zip(self.hidden, other.hidden, strict=True):
-            n_before = hidden[-1].n_targets if hidden else one.n_sources
-            before = one.n_sources if hidden else 0
-            wide = replace(one, n_sources=n_before, n_targets=one.n_targets + two.n_targets)
-            hidden.append(wide.add(before + two.source, one.n_targets + two.target, two.values))
-        out, more = replace(self.readout, n_sources=hidden[-1].n_targets), other.readout
+            # The constant one, which both have, comes after all units.
+            wide = replace(one, n_targets=one.n_targets + two.n_targets).with_sources(ours, theirs)
+            hidden.append(wide.add(ours + two.source, one.n_targets + two.target, two.values))
+            ours, theirs = one.n_targets, two.n_targets
+        out, more = self.readout.with_sources(ours, theirs), other.readout
         return replace(
             self,
             hidden=tuple(hidden),
-            readout=out.add(self.readout.n_sources + more.source, more.target, more.values),
+            readout=out.add(ours + more.source, more.target, more.values),
             skip=self.skip.add(other.skip.source, other.skip.target, other.skip.values),
         )
 
@@ -261,7 +272,10 @@ class SparseNet:
         layers = list(self.trained)
         for at, _, _ in self._scalable:
             before, after = layers[at], layers[at + 1]
-            ratio = (_norms(after, after.source) / _norms(before, before.target)).sqrt()
+            n_units = before.n_targets
+            ratio = _norms(after, after.source)
+            ratio[:n_units] = (ratio[:n_units] / _norms(before, before.target)).sqrt()
+            ratio[n_units:] = 1
             layers[at] = before.with_values(before.values * ratio[before.target])
             layers[at + 1] = after.with_values(after.values / ratio[after.source])
         return self.with_trained(layers)
@@ -276,21 +290,23 @@ class SparseNet:
             starts.append(starts[-1] + edges.nnz)
         columns = [self.values.new_zeros(len(self.values), 0)]
         for at, before, after in self._scalable:
-            part = self.values.new_zeros(len(self.values), before.n_targets)
+            part = self.values.new_zeros(len(self.values), after.n_sources)
             place = torch.arange(before.nnz, device=part.device)
             part[starts[at] + place, before.target] = before.values
             place = torch.arange(after.nnz, device=part.device)
             part[starts[at + 1] + place, after.source] = -after.values
+            part = part[:, : before.n_targets]
             columns.append(part / part.norm(dim=0).clamp(min=1e-300))
         return torch.cat(columns, dim=1)
 
     def forward(self, block: Tensor) -> Forward:
         """Return the activations of a block of rows, (d, rows)."""
         inputs, active = [block], []
-        for edges in self.hidden:
+        for number, edges in enumerate(self.hidden, start=1):
             units, slope = self.activation.with_slope(_apply(edges, inputs[-1]))
             active.append(slope)
-            inputs.append(units)
+            has_constant = self.biased and number < len(self.hidden)
+            inputs.append(torch.cat([units, block[-1:]]) if has_constant else units)
         outputs = _apply(self.readout, inputs[-1]) + _apply(self.skip, block)
         return Forward(inputs, active, outputs)
 
@@ -304,6 +320,7 @@ class SparseNet:
         found = [back]
         for number in range(len(self.hidden) - 1, 0, -1):
             back = self.hidden[number].dense().T @ (back * through.active[number])
+            back = back[: self.hidden[number - 1].n_targets]
             found.append(back)
         return found[::-1]
 

@@ -41,6 +41,7 @@ def _merge_layer(net: SparseNet, number: int, cosine: float, *, mirrored: bool) 
     flipped = ratio < 0
     outgoing = net.readout if number + 1 == len(net.hidden) else net.hidden[number + 1]
     fed = outgoing.dense().T
+    fed, constant = fed.split([len(weights), len(fed) - len(weights)])
     if activation.turn is not None and bool(flipped.any()):
         linear = (weights * flipped[:, None]).T @ (fed * flipped[:, None])
         skip = net.skip.dense().T + activation.turn * linear
@@ -52,7 +53,7 @@ def _merge_layer(net: SparseNet, number: int, cosine: float, *, mirrored: bool) 
     factor = ratio if activation.is_odd else ratio.abs()
     moved = torch.zeros_like(fed).index_add_(0, owner, fed * factor[:, None])
     net = _set(net, number, Edges.from_dense((weights * alone[:, None]).T))
-    return _set(net, number + 1, Edges.from_dense(moved))
+    return _set(net, number + 1, Edges.from_dense(torch.cat([moved, constant])))
 
 
 def _owners(

@@ -31,6 +31,8 @@ class Starts:
         Adam steps of a relaxed start; None for as many as `StartProfile` says.
     activation : Activation
         Of the hidden units.
+    biased : bool
+        Whether hidden layers after the first have biases.
     """
 
     nnz: int
@@ -41,6 +43,7 @@ class Starts:
     seed: int
     steps: int | None
     activation: Activation = RELU
+    biased: bool = False
 
     def seed_of(self, number: int) -> int:
         """Return the seed of an attempt."""
@@ -102,6 +105,7 @@ class Starts:
             batch=min(max(START.least_batch, START.rows_a_unit * live), START.most_batch),
             skip=skip,
             activation=self.activation,
+            biased=self.biased,
         )
         edges = min(self.hidden, self.nnz) if self.fused else max(1, self.nnz // 2)
         net = relaxed_start(objective, [units] * self.layers, edges, self.seed_of(number), how)
