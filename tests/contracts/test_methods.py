@@ -37,7 +37,7 @@ def short_picks(monkeypatch):
 
 
 @cache
-def problem(kind):
+def problem(kind, *, linear=0.0):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(512, 6)).astype(np.float32)
     hidden = np.maximum(X[:, :3] @ rng.normal(size=(3, 4)), 0)
@@ -47,7 +47,8 @@ def problem(kind):
         extra |= {"loss": "softmax", "metric": "accuracy"}
     else:
         n_outputs = {"one output": 1, "three outputs": 3}[kind]
-        y = (hidden @ np.abs(rng.normal(size=(4, n_outputs)))).astype(np.float32)
+        y = hidden @ np.abs(rng.normal(size=(4, n_outputs))) + linear * X[:, :1]
+        y = y.astype(np.float32)
         extra = {"metric": "psnr", "peak": float(np.abs(y).max())}
     return Problem(X[:384], y[:384], X_test=X[fresh], y_test=y[fresh], **extra)
 
@@ -78,9 +79,9 @@ def test_what_is_refused_is_refused_in_a_sentence_and_never_one_output(name, kin
         fit_all(name, kind, [5])
 
 
-def fit_all(name, kind, budgets, **setting):
-    method = make(name)
-    return dict(method.path(problem(kind), budgets, Setting(**{"hidden": HIDDEN} | setting)))
+def fit_all(name, kind, budgets, *, linear=0.0, **setting):
+    method, setting = make(name), Setting(**{"hidden": HIDDEN} | setting)
+    return dict(method.path(problem(kind, linear=linear), budgets, setting))
 
 
 def signature(fit):
@@ -113,7 +114,7 @@ def test_a_direct_path_is_counted_or_refused_in_a_sentence(name, kind, bias):
         with pytest.raises(SparsefitError, match=f"method '{name}' .* leave out --skip"):
             fit_all(name, kind, [11], bias=bias, skip=True)
         return
-    fits = fit_all(name, kind, [40, 4, 1000, 11], bias=bias, skip=True)
+    fits = fit_all(name, kind, [40, 4, 1000, 11], linear=-3.0, bias=bias, skip=True)
     n_outputs = problem(kind).n_outputs
     for nnz, fit in fits.items():
         assert fit.network.nnz <= nnz

@@ -1,5 +1,6 @@
 """Activations: NumPy, torch and texts agree, and every part of the package takes them."""
 
+import itertools
 import math
 
 import numpy as np
@@ -87,7 +88,7 @@ def drawn(activation, *, biases=True):
     return Network(
         tuple(
             Layer(rng.normal(size=(a, b)) * (rng.random((a, b)) < 0.6), rng.normal(size=b) * biases)
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in itertools.pairwise(widths)
         ),
         activation=activation,
     )

@@ -33,6 +33,7 @@ WRONG_VALUES = [
     *(("loss", value) for value in ("l1", "squared", None, True, ["huber"])),
     *(("alpha", value) for value in (-1, -1e-9, NAN, np.inf, False, "none", None, [0.1])),
     *((name, value) for name in SWITCHES for value in (2, 0, 1.0, "maybe", None, NAN)),
+    *(("activation", value) for value in ("step", "leakyrelu 2", "", 3, None, True, ["tanh"])),
     *(("folds", value) for value in (1, -1, 2.0, NAN, True, "all", None)),
     *(("time_limit", value) for value in (0, -1.0, NAN, True, "1 s", [5])),
     *(("random_state", value) for value in (-1, 2**32, 0.5, True, NAN, "seed")),
@@ -66,6 +67,11 @@ def test_a_wrong_value_is_refused_in_one_sentence_that_names_parameter_and_value
         (REGRESSOR, {"alpha": -1}, "'auto' or a number >= 0, got -1"),
         (REGRESSOR, {"folds": 1}, "'auto', 0 or an integer >= 2, got 1"),
         (REGRESSOR, {"device": "gpu"}, "cpu, cuda, cuda:N or mps, got 'gpu'"),
+        (
+            REGRESSOR,
+            {"activation": "cosine"},
+            "'gelu' or 'sine', got 'cosine' (did you mean 'sine'?)",
+        ),
         (REGRESSOR, {"verbose": 3}, "True, False or a function of a share and a text, got 3"),
     ],
 )

@@ -138,7 +138,7 @@ def test_python(model, tmp_path):
     names = {"__builtins__": allowed, "math": math}
     activation = model.network.activation
     if activation != RELU:
-        assert text.startswith(f'{text.splitlines()[0]}\n\n{activation.python_function()}\n')
+        assert text.startswith(f"{text.splitlines()[0]}\n\n{activation.python_function()}\n")
     exec(compile(text.replace("import math\n", ""), "m.py", "exec"), names)
     function = set() if activation == RELU else {activation.word}
     assert set(names) == {"__builtins__", "__doc__", "math", "predict", *function}

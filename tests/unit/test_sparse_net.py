@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sparsefit.core.activations import ACTIVATIONS, activation_named
 from sparsefit.core import row_blocks as rows_module
+from sparsefit.core.activations import ACTIVATIONS, activation_named
 from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.gauss_newton import objective as objective_module

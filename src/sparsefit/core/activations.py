@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-import numpy as np
-
 from sparsefit.core.options import Condition
 
+# Settings name activations, and are made before anything heavy is imported.
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
 Language: TypeAlias = Literal["formula", "latex", "python", "c", "about"]
@@ -131,7 +131,7 @@ class ReLU(Activation):
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Return f(z)."""
-        return np.asarray(np.maximum(z, 0))
+        return z.clip(min=0)
 
     def with_slope(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(z) and f'(z); z is overwritten."""
@@ -167,7 +167,9 @@ class LeakyReLU(Activation):
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Return f(z)."""
-        return np.asarray(np.maximum(z, z * z.dtype.type(self.slope)))
+        from numpy import where
+
+        return where(z > 0, z, z * z.dtype.type(self.slope))
 
     def with_slope(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(z) and f'(z); z is overwritten."""
@@ -206,7 +208,10 @@ class Tanh(Activation):
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Return f(z)."""
-        return np.asarray(np.tanh(z))
+        from numpy import tanh
+
+        value: np.ndarray = tanh(z)
+        return value
 
     def with_slope(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(z) and f'(z); z is overwritten."""
@@ -237,8 +242,10 @@ class Sigmoid(Activation):
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Return f(z)."""
-        # By tanh, no power is too large.
-        return 0.5 * (1 + np.tanh(0.5 * z))
+        from scipy.special import expit
+
+        value: np.ndarray = expit(z)
+        return value
 
     def with_slope(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(z) and f'(z); z is overwritten."""
@@ -279,7 +286,8 @@ class GELU(Activation):
         """Return f(z)."""
         from scipy.special import ndtr
 
-        return np.asarray(z * ndtr(z))
+        value: np.ndarray = z * ndtr(z)
+        return value
 
     def with_slope(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(z) and f'(z)."""
@@ -317,7 +325,10 @@ class Sine(Activation):
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Return f(z)."""
-        return np.asarray(np.sin(z))
+        from numpy import sin
+
+        value: np.ndarray = sin(z)
+        return value
 
     def with_slope(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(z) and f'(z); z is overwritten."""
@@ -351,6 +362,7 @@ def activation_named(text: str) -> Activation:
 
     Examples
     --------
+    >>> import numpy as np
     >>> activation_named("tanh")(np.array([0.0])).tolist()
     [0.0]
     >>> activation_named("leaky-relu:0.1")(np.array([-2.0, 3.0])).tolist()

@@ -138,7 +138,12 @@ def linear_start(problem: Problem, setting: Setting) -> SparseNet:
     layers = (hidden, *[replace(hidden, n_sources=1 + biased)] * (setting.layers - 1))
     linear = Edges.build(source, target, values, d, k)
     return SparseNet(
-        layers, readout, linear, fused=False, skip_counts=True, activation=setting.nonlinearity,
+        layers,
+        readout,
+        linear,
+        fused=False,
+        skip_counts=True,
+        activation=setting.nonlinearity,
         biased=biased,
     )
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sparsefit.core.problem import AnyProblem, Problem
 from sparsefit.core.setting import Setting
+
+if TYPE_CHECKING:
+    from sparsefit.core.network import Network
 
 _STEPS, _GAIN = 50, 1e-9
 # Targets are rounded to float32: less is no noise.
@@ -15,12 +20,7 @@ _SOME_ROWS = 1000
 
 
 def oracle_value(problem: AnyProblem) -> float | None:
-    """Return the score of least squares on the true support; None without noise or a true network.
-
-    It starts at the true weights, so that it ends in their minimum. With n rows, k outputs, s
-    weights and noise of variance v the mean square error is about v s / (n k), the Cramer-Rao
-    bound: 10 log10(n k / s) decibels above the noise. Weights that noise hides cannot be told from
-    those that are zero, so what does not know the support stays below.
+    """Return the score of `oracle_network`; None where there is none.
 
     Examples
     --------
@@ -32,6 +32,30 @@ def oracle_value(problem: AnyProblem) -> float | None:
     >>> bool(abs(value - 40 - 10 * np.log10(500 / 10)) < 3)
     True
     """
+    from sparsefit.experiments.metrics import network_scores
+
+    network = oracle_network(problem)
+    if network is None:
+        return None
+    assert isinstance(problem, Problem)
+    return network_scores(problem, network)["value"]
+
+
+def oracle_network(problem: AnyProblem) -> Network | None:
+    """Return least squares on the true support; None without noise or a true network.
+
+    It starts at the true weights, so that it ends in their minimum. With n rows, k outputs, s
+    weights and noise of variance v the mean square error is about v s / (n k), the Cramer-Rao
+    bound: 10 log10(n k / s) decibels above the noise. Weights that noise hides cannot be told from
+    those that are zero, so what does not know the support stays below.
+
+    Examples
+    --------
+    >>> from sparsefit.tasks import find_task
+    >>> problem = find_task("planted")(n_samples=500, noise_db=40.0).load(Setting(hidden=5), 10)
+    >>> oracle_network(problem).nnz
+    10
+    """
     if not isinstance(problem, Problem) or problem.truth is None or problem.share is not None:
         return None
     if problem.metric != "psnr" or problem.loss != "squared" or problem.truth.nnz == 0:
@@ -40,7 +64,6 @@ def oracle_value(problem: AnyProblem) -> float | None:
     noise = problem.truth.predict(problem.X[some]) - problem.y[some]
     if np.abs(noise).max() < _ROUNDING * np.abs(problem.y).max():
         return None
-    from sparsefit.experiments.metrics import network_scores
     from sparsefit.gauss_newton.conversion import from_network, to_network
     from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
     from sparsefit.gauss_newton.objective import Objective
@@ -52,4 +75,4 @@ def oracle_value(problem: AnyProblem) -> float | None:
     )  # fmt: skip
     objective = Objective.of(problem, setting)
     fitted = levenberg_marquardt(found.net, objective, steps=_STEPS, gain=_GAIN)
-    return network_scores(problem, to_network(fitted.net, setting))["value"]
+    return to_network(fitted.net, setting)

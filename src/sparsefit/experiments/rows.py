@@ -17,10 +17,15 @@ from sparsefit.experiments.metrics import (
     network_scores,
     sensing_scores,
 )
-from sparsefit.experiments.oracle import oracle_value
+from sparsefit.experiments.oracle import oracle_network
 from sparsefit.experiments.spec import Cell, result_options
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row
-from sparsefit.experiments.support import Overlap, support_overlap, vector_overlap
+from sparsefit.experiments.support import (
+    Overlap,
+    parameter_distance,
+    support_overlap,
+    vector_overlap,
+)
 
 if TYPE_CHECKING:
     from sparsefit.core.network import Network
@@ -104,9 +109,7 @@ def result_row(
         row["nnz"] = cell.nnz or network.nnz
     elif row["dense"]:
         row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
-    oracle = oracle_value(problem)
-    best_possible = {} if oracle is None else {"oracle_value": oracle}
-    whole: Row = plain(row | best_possible | problem.info | fit.info)
+    whole: Row = plain(row | _beside_truth(problem, network) | problem.info | fit.info)
     return whole
 
 
@@ -115,6 +118,17 @@ def _compare(problem: AnyProblem, network: Network) -> tuple[dict[str, float], O
         return sensing_scores(problem, network), vector_overlap(problem, network)
     overlap = support_overlap(problem.truth, network) if problem.truth else None
     return network_scores(problem, network), overlap
+
+
+def _beside_truth(problem: AnyProblem, network: Network) -> dict[str, float]:
+    """Return how far weights are from the true ones, and what is best possible under noise."""
+    if isinstance(problem, SensingProblem) or problem.truth is None:
+        return {}
+    found = {"parameter_distance": parameter_distance(problem.truth, network)}
+    if (oracle := oracle_network(problem)) is not None:
+        found["oracle_value"] = network_scores(problem, oracle)["value"]
+        found["oracle_distance"] = parameter_distance(problem.truth, oracle)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _is_exact(problem: AnyProblem, value: float) -> bool | None:

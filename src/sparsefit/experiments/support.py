@@ -101,9 +101,9 @@ def parameter_distance(truth: Network, found: Network) -> float | None:
     --------
     >>> from sparsefit.core.layer import Layer
     >>> truth = Network((Layer(np.array([[3.0, 0.0], [0.0, 4.0]])),), fused=True)
-    >>> turned = Network((Layer(np.array([[0.0, 3.0], [4.5, 0.0]])),), fused=True)
-    >>> parameter_distance(truth, turned)
-    0.1
+    >>> other = Network((Layer(np.array([[0.0, 3.0], [4.5, 0.0]])),), fused=True)
+    >>> round(parameter_distance(truth, other), 4)
+    0.0962
     """
     if not _are_alike(truth, found):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,7 +103,7 @@ def _live_units(weights: list[sparse.csc_array]) -> list[np.ndarray]:
     """Return the hidden units on a path from an input to an output, layer by layer."""
     reached = [np.arange(weights[0].shape[0])]
     sources = reached[0]
-    for weight, after in zip(weights[:-1], weights[1:], strict=True):
+    for weight, after in itertools.pairwise(weights):
         into = weight[sources, :]
         reached.append(np.flatnonzero(np.diff(sparse.csc_array(into).indptr)))
         sources = _with_constant(reached[-1], weight, after)

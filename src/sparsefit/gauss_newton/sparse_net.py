@@ -85,7 +85,7 @@ class Edges:
         )
 
     def with_sources(self, before: int, count: int) -> Edges:
-        """Return the matrix with `count` more sources, none of them used, before number `before`."""
+        """Return the matrix with `count` more sources, not used, before source number `before`."""
         source = torch.where(self.source < before, self.source, self.source + count)
         return replace(self, source=source, n_sources=self.n_sources + count)
 

@@ -25,7 +25,8 @@ class Formula:
     constant : float or None
         Added to them; None where there is nothing to add.
     wrap : str
-        The name of the activation, nothing, or ``gate``, which is 1 on one side of a random plane and 0 on the other, times the sum.
+        The name of the activation, nothing, or ``gate``, which is 1 on one side of a random plane
+        and 0 on the other, times the sum.
 
     Examples
     --------
