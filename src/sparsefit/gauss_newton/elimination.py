@@ -10,10 +10,11 @@ from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marqua
 from sparsefit.gauss_newton.objective import Objective, present
 from sparsefit.gauss_newton.surgeon import contract, saliencies
 
-# A refit goes on to this share of what is exact, so that the next weight is judged rightly.
-_FURTHER = 1e-6
-# Levenberg-Marquardt steps after which a network that is exact without a weight is seen to be so.
-_STEPS = 20
+# Weights that by the quadratic model cost more than so many times what is exact are not tried.
+_REACH = 10.0
+# A refit goes on to this share of what is exact, so that the next weight is judged rightly, and
+# ends after so many steps, or one that lowers the loss by less than this share.
+_FURTHER, _STEPS, _GAIN = 1e-6, 20, 0.01
 
 
 def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
@@ -100,17 +101,21 @@ def eliminate_while_exact(result: Minimum, objective: Objective, enough: float) 
     >>> eliminate_while_exact(Minimum(net, 1e-18), objective, 1e-13).net.nnz
     2
     """
-    count = 1
-    while result.net.nnz > count:
-        net = result.net
-        less = contract(net, objective, net.nnz - count, net.n_units)
-        trial = levenberg_marquardt(less, objective, steps=_STEPS, enough=_FURTHER * enough)
-        if trial.loss <= enough:
-            result, count = trial, 2 * count
-        elif count == 1:
-            break
-        else:
+    first, further = result, _FURTHER * enough
+    while result.net.nnz > 1:
+        net = result.net.balanced()
+        costs = saliencies(net, objective).sort().values / objective.n_targets
+        count = int((costs.cumsum(0) <= _REACH * enough).sum())
+        trial = None
+        while count and (trial is None or trial.loss > enough):
+            less = contract(net, objective, max(1, net.nnz - count), net.n_units)
+            trial = levenberg_marquardt(less, objective, steps=_STEPS, enough=further, gain=_GAIN)
             count //= 2
+        if trial is None or trial.loss > enough:
+            break
+        result = trial
+    if result is first:
+        return first
     return levenberg_marquardt(result.net, objective, steps=_STEPS, gain=1e-6)
 
 

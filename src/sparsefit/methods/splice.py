@@ -47,7 +47,7 @@ class Splice(Method):
     """
 
     name: ClassVar[str] = "splice"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     takes_weights: ClassVar[bool] = True
     takes_skip: ClassVar[bool] = True
     takes_activation: ClassVar[bool] = True
