@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from sparsefit.core.activations import RELU
 from sparsefit.core.datafits import DATAFITS
 from sparsefit.core.row_blocks import RowBlocks
 from sparsefit.gauss_newton.elimination import eliminate_by_risk
@@ -247,17 +248,21 @@ def test_slopes_of_fresh_units(case):
     for number, slope in enumerate(Objective(rows, y).slopes(net)[1]):
         layers = [*net.hidden, net.readout]
         into, behind = layers[number : number + 2]
-        signs = [1.0, -1.0] if number == 0 else [1.0]
+        # After a ReLU nothing is negative, and an odd function of -z is that of z.
+        is_relu, is_odd = net.activation == RELU, net.activation.is_odd
+        signs = [1.0, -1.0] if not is_odd and (number == 0 or not is_relu) else [1.0]
         kinds = [(source, sign) for sign in signs for source in range(into.n_sources)]
         source, sign = (torch.tensor(part) for part in zip(*kinds, strict=True))
         n_units = into.n_targets + len(kinds)
         unit = torch.arange(into.n_targets, n_units)
         # All fresh units at once, which feed everything behind them by weights of zero.
         wider = replace(into, n_targets=n_units).add(source, unit, sign.double())
-        layers[number : number + 2] = wider, full(replace(behind, n_sources=n_units))
-        wide = SparseNet(tuple(layers[:-1]), layers[-1], net.skip, False)
+        more = behind.with_sources(into.n_targets, len(kinds))
+        layers[number : number + 2] = wider, full(more)
+        wide = replace(net, hidden=tuple(layers[:-1]), readout=layers[-1], fused=False)
         J = jacobian(wide, rows).split([edges.nnz for edges in wide.trained], dim=1)[number + 1]
-        J = J[:, layers[number + 1].source >= into.n_targets]
+        source = layers[number + 1].source
+        J = J[:, (source >= into.n_targets) & (source < n_units)]
         gradient = J.T @ Objective(rows, y).residuals(net).ravel()
         torch.testing.assert_close(slope.gradient.ravel(), gradient)
         torch.testing.assert_close(slope.curvature.ravel(), J.square().sum(dim=0))

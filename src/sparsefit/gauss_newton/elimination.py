@@ -77,8 +77,7 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
 def eliminate_while_exact(result: Minimum, objective: Objective, enough: float) -> Minimum:
     """Drop weights of an exact fit as long as the others, refitted, are exact without them.
 
-    Weights that are not needed fit the rounding of the targets, or stand for nothing beside others
-    that are nearly the same.
+    Weights that are not needed fit the rounding of the targets, or make up for one another.
 
     Parameters
     ----------
@@ -92,8 +91,8 @@ def eliminate_while_exact(result: Minimum, objective: Objective, enough: float) 
     >>> from sparsefit.core.row_blocks import RowBlocks
     >>> from sparsefit.gauss_newton.sparse_net import Edges, SparseNet
     >>> X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
-    >>> weights = Edges.from_dense(torch.tensor([[1.0, 1.0], [0.0, 0.0], [0.0, 1e-9]]).double())
-    >>> readout = Edges.from_dense(torch.ones(2, 1).double())
+    >>> weights = Edges.from_dense(torch.tensor([[1.0], [0.0], [1e-9]]).double())
+    >>> readout = Edges.from_dense(torch.tensor([[2.0]]).double())
     >>> none = Edges.from_dense(torch.zeros(3, 1).double())
     >>> net = SparseNet((weights,), readout, none, fused=False)
     >>> rows = RowBlocks(X.numpy(), dtype=torch.float64)
