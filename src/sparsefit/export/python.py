@@ -127,7 +127,7 @@ def _head(net: Lowered, columns: list[int]) -> str:
         made=net.made,
         columns=listed,
         answer=answer,
-        function=f"\n{function}\n" if function else "",
+        function=f"\n{function}" if function else "",
     )
 
 
