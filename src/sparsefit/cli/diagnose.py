@@ -16,12 +16,14 @@ from sparsefit.cli._flags import (
     format_or_default,
 )
 from sparsefit.cli._say import ending
-from sparsefit.core.options import at_least, like, option
+from sparsefit.core.options import above, at_least, like, option
 from sparsefit.core.progress import show_progress
 from sparsefit.figures.options import FigureOptions
 
 # Weights of a network that the table lists, the ones found again least often first.
 MOST_LINES = 30
+# Exchanges that it lists, the best first.
+_MOST_EXCHANGES = 10
 Facts = dict[str, Any]
 
 
@@ -36,6 +38,11 @@ class DiagnoseOptions(PrintOptions, FolderOptions):
         None, "fit so many bootstrap resamples of the rows, and report how often each weight is "
         "found again",
         check=at_least(1),
+    )  # fmt: skip
+    near: float | None = option(
+        None, "look for supports that differ in one weight and whose residual's sum of squares is "
+        "larger by at most this share, and report which weights all of them have",
+        check=above(0),
     )  # fmt: skip
     data_dir: str | None = like(
         FigureOptions, "data_dir", help="folder with the files of the task, if it was given one"
@@ -71,7 +78,7 @@ def diagnose_run(arguments: argparse.Namespace) -> int:
     n_fits = resamples + options.drift
     with show_progress(n_fits, "fits", bar=n_fits > 0, lines=True) as report:
         found = diagnose(
-            run, drift=options.drift, resamples=resamples,
+            run, drift=options.drift, resamples=resamples, slack=options.near,
             progress=lambda done, message: report(done / n_fits, message),
         )  # fmt: skip
     format = format_or_default(options.format)
@@ -96,6 +103,7 @@ def _print(found: Facts) -> None:
         **_certificate(found["certificate"]),
         **_recovery(found["recovery"]),
         **_stability(found["stability"]),
+        **_near(found["near"]),
     }
     print_entries([{"measured": name, "value": text} for name, text in lines.items()])
     checks = [
@@ -197,6 +205,18 @@ def _stability(stability: Facts | None) -> dict[str, str]:
     for name in ("recall", "precision", "jaccard"):
         part = {key: stability[name][key] for key in ("mean", "std")}
         lines[f"support agreement, {name}"] = _listed(part)
+    return lines
+
+
+def _near(near: Facts | None) -> dict[str, str]:
+    if near is None:
+        return {}
+    said = f"{near['supports']} differ in one weight; {near['always']} of {near['weights']} weights"
+    lines = {f"supports within {_text(near['slack'])}": f"{said} are in all"}
+    for number, one in enumerate(near["exchanges"][:_MOST_EXCHANGES], start=1):
+        entered = "nothing" if one["entered"] is None else _place(one["entered"])
+        dropped = f"{_place(one['dropped'])} (value {_text(one['dropped']['value'])})"
+        lines[f"exchange {number}"] = f"{dropped} for {entered}: {_text(one['change'])}"
     return lines
 
 

@@ -12,6 +12,7 @@ import torch
 from sparsefit.core.activations import RELU
 from sparsefit.core.device import check_device, limited_threads
 from sparsefit.core.errors import SparsefitError
+from sparsefit.core.exact import is_exact
 from sparsefit.core.file_rows import FileRows
 from sparsefit.core.network import Network
 from sparsefit.core.problem import Problem, SensingProblem
@@ -25,10 +26,13 @@ from sparsefit.experiments.stored import StoredRun
 from sparsefit.gauss_newton.certificate import Weight, certify
 from sparsefit.gauss_newton.conversion import Converted, from_network, with_unit_readout
 from sparsefit.gauss_newton.levenberg_marquardt import levenberg_marquardt
+from sparsefit.gauss_newton.near import exchanges
 from sparsefit.gauss_newton.objective import Objective
 
 # The Gram matrix of more weights than that takes too much memory, and its cube too long.
 MOST_WEIGHTS = 5000
+# Each weight is dropped in turn, and the others refitted.
+_MOST_EXCHANGED, _MOST_ROWS_EXCHANGED = 300, 5000
 # Of rows in files.
 _MOST_ROWS = 100_000
 VECTOR_NOTE = "the run recovers a sparse vector, which has no units: there is only its row"
@@ -47,6 +51,7 @@ def diagnose(
     *,
     drift: bool = False,
     resamples: int = 0,
+    slack: float | None = None,
     progress: Callable[[float, str], None] = no_progress,
 ) -> dict[str, Any]:
     """Return all that can be said on a run, by name, in the types of JSON.
@@ -58,6 +63,9 @@ def diagnose(
         Fit once more to see the gates move.
     resamples : int, optional
         Fit so many bootstrap resamples to see whether the support stays; 0: none.
+    slack : float, optional
+        Look for supports that differ in one weight and whose residual is larger by at most this
+        share.
     progress : callable, optional
         Gets the number of fits done, with fractions, and a message.
 
@@ -76,7 +84,7 @@ def diagnose(
     names = ("run_id", "task", "method", "hidden", "layers", "nnz", "seed", "status")
     found: dict[str, Any] = {name: run.row.get(name) for name in names}
     measured = ("units", "closest", "spectrum", "inputs", "checks", "certificate", "drift")
-    found |= dict.fromkeys((*measured, "stability"))
+    found |= dict.fromkeys((*measured, "stability", "near"))
     found["recovery"] = _recovery(run)
     notes: list[str] = []
     run = _in_memory(run, notes)
@@ -85,6 +93,8 @@ def diagnose(
             notes.append(VECTOR_NOTE)
         else:
             found |= _measure(run.network, run.problem, run.cell.setting.bias, notes)
+            if slack is not None:
+                found["near"] = _near(run.network, run.problem, slack, notes)
             if drift:
                 found["drift"] = _drift(run, notes, progress)
         if resamples:
@@ -215,9 +225,9 @@ def spectrum(converted: Converted, X: np.ndarray) -> Spectrum:
 
 def _certificate(network: Network, converted: Converted, problem: Problem) -> dict[str, Any] | None:
     """Return the certificate of the network with its weights refitted, as it takes for granted."""
-    rows = RowBlocks(problem.X, bias=converted.bias, dtype=torch.float64)
-    y = torch.from_numpy(problem.y.T.astype(np.float64)).contiguous()
-    objective, size = Objective(rows, y), float(y.square().sum())
+    objective = _objective(converted, problem)
+    y = objective.y
+    size = float(y.square().sum())
     before = float(objective.residuals(converted.net).square().sum())
     best = levenberg_marquardt(converted.net, objective, steps=50, gain=1e-9)
     found = certify(best.net, objective, converted.units)
@@ -227,6 +237,40 @@ def _certificate(network: Network, converted: Converted, problem: Problem) -> di
     drop = replace(found.swap_drop, value=_stored_value(network, found.swap_drop))
     change = (best.loss * y.numel() - before) / size
     return {**asdict(replace(found, swap_drop=drop)), "refit_change": min(change, 0.0)}
+
+
+def _objective(converted: Converted, problem: Problem) -> Objective:
+    rows = RowBlocks(problem.X, bias=converted.bias, dtype=torch.float64)
+    return Objective(rows, torch.from_numpy(problem.y.T.astype(np.float64)).contiguous())
+
+
+def _near(
+    network: Network, problem: Problem, slack: float, notes: list[str]
+) -> dict[str, Any] | None:
+    """Return the supports near that of a network; None, with a note, if there are none to find."""
+    left_out = "no near-equal supports: "
+    if problem.loss != "squared":
+        notes.append(f"{left_out}they are for the squared loss, and this is {problem.loss}")
+        return None
+    converted = _convert(network, [])
+    if converted is None or converted.net.nnz > _MOST_EXCHANGED:
+        notes.append(f"{left_out}they are looked for of 1 to {_MOST_EXCHANGED} weights in use")
+        return None
+    objective = _objective(converted, problem.sample(_MOST_ROWS_EXCHANGED, seed=0))
+    best = levenberg_marquardt(converted.net, objective, steps=50, gain=1e-9)
+    if is_exact(best.loss, objective.mean_square):
+        notes.append(f"{left_out}the network is exact, and its residual is rounding")
+        return None
+    found = list(exchanges(best.net, objective, slack, converted.units))
+    given_up = {(one.dropped.layer, one.dropped.unit, one.dropped.input) for one in found}
+    weights = [
+        replace(one, dropped=replace(one.dropped, value=_stored_value(network, one.dropped)))
+        for one in sorted(found, key=lambda one: one.change)
+    ]
+    return {
+        "slack": slack, "supports": len(found), "weights": best.net.nnz,
+        "always": best.net.nnz - len(given_up), "exchanges": [asdict(one) for one in weights],
+    }  # fmt: skip
 
 
 def _stored_value(network: Network, place: Weight) -> float:

@@ -121,7 +121,7 @@ def certify(
     size = float(objective.rows.total(objective.y.square().sum()))
     if net.nnz == 0 or size == 0:
         return None
-    names = _Names(net, objective.rows, units)
+    names = PlaceNames(net, objective.rows, units)
     balanced = net.balanced()
     least, at = saliencies(balanced, objective).min(dim=0)
     live, fresh = objective.slopes(balanced)
@@ -155,7 +155,7 @@ def _largest(gains: list[Tensor]) -> tuple[float, int, int, int]:
 
 
 @dataclass(frozen=True)
-class _Names:
+class PlaceNames:
     """What weights and units are called outside."""
 
     net: SparseNet
