@@ -8,13 +8,18 @@ import torch
 
 from sparsefit.gauss_newton.levenberg_marquardt import Minimum, levenberg_marquardt
 from sparsefit.gauss_newton.objective import Objective, present
+from sparsefit.gauss_newton.sparse_net import SparseNet
 from sparsefit.gauss_newton.surgeon import contract, saliencies
 
-# Weights that by the quadratic model cost more than so many times what is exact are not tried.
-_REACH = 10.0
-# A refit goes on to this share of what is exact, so that the next weight is judged rightly, and
-# ends after so many steps, or one that lowers the loss by less than this share.
-_FURTHER, _STEPS, _GAIN = 1e-6, 20, 0.01
+# Weights that by the quadratic model cost more than so many times what useless ones do are not
+# tried; a refit ends after so many steps, or one that lowers the loss by less than this share.
+_REACH, _STEPS, _GAIN = 100.0, 20, 1e-3
+
+
+def _price(net: SparseNet) -> float:
+    """Return what the best of all useless weights gains, in units of the variance of the noise."""
+    possible = sum(edges.n_sources * edges.n_targets for edges in net.trained)
+    return 2 * math.log(max(possible, 2))
 
 
 def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
@@ -54,8 +59,7 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     >>> eliminate_by_risk(fitted, objective).net.hidden[0].source.tolist()
     [0]
     """
-    possible = sum(edges.n_sources * edges.n_targets for edges in result.net.trained)
-    price = 2 * math.log(max(possible, 2))
+    price = _price(result.net)
 
     def criterion(refitted: Minimum) -> float:
         return objective.n_targets * math.log(refitted.loss) + price * refitted.net.nnz
@@ -74,17 +78,17 @@ def eliminate_by_risk(result: Minimum, objective: Objective) -> Minimum:
     return best
 
 
-def eliminate_while_exact(result: Minimum, objective: Objective, enough: float) -> Minimum:
-    """Drop weights of an exact fit as long as the others, refitted, are exact without them.
+def eliminate_while_exact(result: Minimum, objective: Objective) -> Minimum:
+    """Drop weights of an exact fit as long as the others, refitted, leave as little without them.
 
-    Weights that are not needed fit the rounding of the targets, or make up for one another.
+    What is left of an exact fit is the rounding of its targets: a weight goes if by it that does
+    not fall by more than by the best of many useless ones, as under other noise. Weights that few
+    rows show, and by little, stay.
 
     Parameters
     ----------
     result : Minimum
     objective : Objective
-    enough : float
-        Mean square at which a fit is exact.
 
     Examples
     --------
@@ -96,26 +100,25 @@ def eliminate_while_exact(result: Minimum, objective: Objective, enough: float) 
     >>> none = Edges.from_dense(torch.zeros(3, 1).double())
     >>> net = SparseNet((weights,), readout, none, fused=False)
     >>> rows = RowBlocks(X.numpy(), dtype=torch.float64)
-    >>> objective = Objective(rows, 2 * X[:, :1].T.clamp(min=0))
-    >>> eliminate_while_exact(Minimum(net, 1e-18), objective, 1e-13).net.nnz
+    >>> objective = Objective(rows, 2 * X[:, :1].T.clamp(min=0).float().double())
+    >>> eliminate_while_exact(Minimum(net, 1e-16), objective).net.nnz
     2
     """
-    first, further = result, _FURTHER * enough
+    price = _price(result.net) / objective.n_targets
     while result.net.nnz > 1:
         net = result.net.balanced()
         costs = saliencies(net, objective).sort().values / objective.n_targets
-        count = int((costs.cumsum(0) <= _REACH * enough).sum())
-        trial = None
-        while count and (trial is None or trial.loss > enough):
+        count = int((costs.cumsum(0) <= _REACH * price * result.loss).sum())
+        while count:
             less = contract(net, objective, max(1, net.nnz - count), net.n_units)
-            trial = levenberg_marquardt(less, objective, steps=_STEPS, enough=further, gain=_GAIN)
+            trial = levenberg_marquardt(less, objective, steps=_STEPS, gain=_GAIN)
+            if trial.loss <= (1 + price * count) * result.loss:
+                break
             count //= 2
-        if trial is None or trial.loss > enough:
+        if not count:
             break
         result = trial
-    if result is first:
-        return first
-    return levenberg_marquardt(result.net, objective, steps=_STEPS, gain=1e-6)
+    return result
 
 
 def drop_rounding(result: Minimum, objective: Objective, allowed: float) -> Minimum:

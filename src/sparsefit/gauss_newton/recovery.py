@@ -104,7 +104,7 @@ class Recovery:
             if simpler.net.nnz < best.net.nnz and simpler.loss <= phase.enough:
                 best = simpler
             best = drop_rounding(best, objective, RECOVERY.rounding * phase.enough)
-            return eliminate_while_exact(best, objective, phase.enough)
+            return eliminate_while_exact(best, objective)
         return eliminate_by_risk(best, objective)
 
     def restarts(self, objective: Objective, least: float = 0.0) -> int:
