@@ -10,7 +10,7 @@ import numpy as np
 from sparsefit._version import __version__
 from sparsefit.core.errors import SparsefitError
 from sparsefit.core.exact import EXACT_PSNR, EXACT_RELATIVE_ERROR
-from sparsefit.core.problem import AnyProblem, SensingProblem
+from sparsefit.core.problem import AnyProblem, Problem, SensingProblem
 from sparsefit.core.result import Fit, Status
 from sparsefit.core.source import source_of
 from sparsefit.experiments.metrics import (
@@ -22,8 +22,8 @@ from sparsefit.experiments.spec import Cell, result_options
 from sparsefit.experiments.store import DENSE_NOTE, FIELDS, Row
 from sparsefit.experiments.support import (
     Overlap,
+    overlap_and_distance,
     parameter_distance,
-    support_overlap,
     vector_overlap,
 )
 
@@ -90,7 +90,7 @@ def result_row(
             f"method {cell.method.name!r} gave {network.nnz} nonzeros for a budget of {cell.nnz}"
         )
     row = empty_row(cell, fit.status, fit.note)
-    scores, overlap = _compare(problem, network)
+    scores, overlap, distance = _compare(problem, network)
     exact = _is_exact(problem, scores["value"])
     row |= {
         "metric": problem.metric,
@@ -109,26 +109,34 @@ def result_row(
         row["nnz"] = cell.nnz or network.nnz
     elif row["dense"]:
         row["note"] = f"{row['note']}; {DENSE_NOTE}" if row["note"] else DENSE_NOTE
-    whole: Row = plain(row | _beside_truth(problem, network) | problem.info | fit.info)
+    beside = {} if distance is None else {"parameter_distance": distance}
+    whole: Row = plain(row | beside | _best_possible(problem) | problem.info | fit.info)
     return whole
 
 
-def _compare(problem: AnyProblem, network: Network) -> tuple[dict[str, float], Overlap | None]:
+def _compare(
+    problem: AnyProblem, network: Network
+) -> tuple[dict[str, float], Overlap | None, float | None]:
+    """Return scores and, beside the true network, what is shared and how far weights are off."""
     if isinstance(problem, SensingProblem):
-        return sensing_scores(problem, network), vector_overlap(problem, network)
-    overlap = support_overlap(problem.truth, network) if problem.truth else None
-    return network_scores(problem, network), overlap
+        return sensing_scores(problem, network), vector_overlap(problem, network), None
+    scores = network_scores(problem, network)
+    if problem.truth is None:
+        return scores, None, None
+    return scores, *overlap_and_distance(problem.truth, network)
 
 
-def _beside_truth(problem: AnyProblem, network: Network) -> dict[str, float]:
-    """Return how far weights are from the true ones, and what is best possible under noise."""
-    if isinstance(problem, SensingProblem) or problem.truth is None:
+def _best_possible(problem: AnyProblem) -> dict[str, float | None]:
+    """Return what least squares on the true support gets, where there is noise."""
+    oracle = oracle_network(problem)
+    if oracle is None:
         return {}
-    found = {"parameter_distance": parameter_distance(problem.truth, network)}
-    if (oracle := oracle_network(problem)) is not None:
-        found["oracle_value"] = network_scores(problem, oracle)["value"]
-        found["oracle_distance"] = parameter_distance(problem.truth, oracle)
-    return {name: value for name, value in found.items() if value is not None}
+    assert isinstance(problem, Problem)
+    assert problem.truth is not None
+    value = network_scores(problem, oracle)["value"]
+    return {
+        "oracle_value": value, "oracle_distance": parameter_distance(problem.truth, oracle)
+    }  # fmt: skip
 
 
 def _is_exact(problem: AnyProblem, value: float) -> bool | None:

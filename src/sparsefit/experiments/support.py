@@ -8,7 +8,7 @@ without parallel and without dead units, their units are matched, and then posit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +19,8 @@ from sparsefit.core.problem import SensingProblem
 
 # Directions that differ by less are one direction: above the rounding of float32.
 PARALLEL = 1e-6
+# The weights of each layer of two networks.
+Pairs: TypeAlias = list[tuple[sparse.csc_array, sparse.csc_array]]
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,7 @@ def support_overlap(truth: Network, found: Network) -> Overlap | None:
     >>> support_overlap(truth, split)
     Overlap(shared=2, planted=2, found=2)
     """
-    if not _are_alike(truth, found):
-        return None
-    pairs = _matched(truth, found)
-    return Overlap(
-        shared=sum(int((_pattern(a).multiply(_pattern(b))).sum()) for a, b in pairs),
-        planted=sum(a.nnz for a, _ in pairs),
-        found=sum(b.nnz for _, b in pairs),
-    )
+    return overlap_and_distance(truth, found)[0]
 
 
 def parameter_distance(truth: Network, found: Network) -> float | None:
@@ -105,17 +100,24 @@ def parameter_distance(truth: Network, found: Network) -> float | None:
     >>> round(parameter_distance(truth, other), 4)
     0.0962
     """
-    if not _are_alike(truth, found):
-        return None
-    pairs = [*zip(*_aligned(truth, found), strict=True), (_skip(truth), _skip(found))]
+    return overlap_and_distance(truth, found)[1]
+
+
+def overlap_and_distance(truth: Network, found: Network) -> tuple[Overlap | None, float | None]:
+    """Return what `support_overlap` and `parameter_distance` do, from one matching of units."""
+    is_as_deep = len(truth.hidden_layers) == len(found.hidden_layers)
+    if not is_as_deep or truth.activation != found.activation:
+        return None, None
+    pairs = _aligned(truth, found)
     apart = sum(float((b - a).power(2).sum()) for a, b in pairs)
     size = sum(float(a.power(2).sum()) for a, _ in pairs)
-    return float(np.sqrt(apart / size)) if size else None
-
-
-def _are_alike(truth: Network, found: Network) -> bool:
-    is_as_deep = len(truth.hidden_layers) == len(found.hidden_layers)
-    return is_as_deep and truth.activation == found.activation
+    counted = _counted(truth, pairs)
+    overlap = Overlap(
+        shared=sum(int((_pattern(a).multiply(_pattern(b))).sum()) for a, b in counted),
+        planted=sum(a.nnz for a, _ in counted),
+        found=sum(b.nnz for _, b in counted),
+    )
+    return overlap, float(np.sqrt(apart / size)) if size else None
 
 
 class Position(NamedTuple):
@@ -160,7 +162,7 @@ def found_again(reference: Network, other: Network) -> dict[Position, bool]:
     """
     units = _canonical(reference)[1]
     found: dict[Position, bool] = {}
-    pairs = _matched(reference, other)
+    pairs = _counted(reference, _aligned(reference, other))
     for number, (ours, theirs) in enumerate(pairs):
         is_skip = number == len(pairs) - 1
         name = "skip" if is_skip else reference.layer_names[number]
@@ -175,24 +177,20 @@ def found_again(reference: Network, other: Network) -> dict[Position, bool]:
     return found
 
 
-def _matched(truth: Network, found: Network) -> list[tuple[sparse.csc_array, sparse.csc_array]]:
-    """Return the weights that are compared, layer by layer, the skip connection last.
+def _counted(truth: Network, pairs: Pairs) -> Pairs:
+    """Return the weights that are counted: all but those into one output, if they can be folded.
 
-    The output weights of one output are not, where they can be folded into those before them.
+    That is, into the weights before them.
     """
-    ours, theirs = _aligned(truth, found)
-    layers = len(truth.hidden_layers) + _counts_outputs(truth)
-    return [*list(zip(ours, theirs, strict=True))[:layers], (_skip(truth), _skip(found))]
+    return pairs if _counts_outputs(truth) else [*pairs[:-2], pairs[-1]]
 
 
 def _counts_outputs(truth: Network) -> bool:
     return truth.n_outputs > 1 or not truth.activation.is_homogeneous
 
 
-def _aligned(
-    truth: Network, found: Network
-) -> tuple[list[sparse.csc_array], list[sparse.csc_array]]:
-    """Return the weights of all layers of both, outputs last.
+def _aligned(truth: Network, found: Network) -> Pairs:
+    """Return the weights of all layers of both, then those of the outputs and skip connection.
 
     Both are in canonical form, the units of `found` in the order of those of `truth` that they
     are most like, and with their signs where the activation is odd. Row 0 is the bias.
@@ -214,7 +212,7 @@ def _aligned(
         theirs[number + 1] = theirs[number + 1][np.concatenate([[0], 1 + order]), :]
         if is_odd:
             _turn(ours, theirs, number)
-    return ours, theirs
+    return [*zip(ours, theirs, strict=True), (_skip(truth), _skip(found))]
 
 
 def _turn(ours: list[sparse.csc_array], theirs: list[sparse.csc_array], number: int) -> None:
