@@ -107,7 +107,7 @@ CASES = [
     (["show", "nosuch", "--out", ""], "--out must be the name of a folder, got ''"),
     (["tasks", "--format", "xml"], "--format must be one of table, json, got 'xml'"),
     (["methods", "nosuch"], "unknown method 'nosuch'; there are aiht, "),
-    ([*RUN, "--task", ""], "unknown task ''; there are binary-cifar10, "),
+    ([*RUN, "--task", ""], "unknown task ''; there are barth, binary-cifar10, "),
     ([*RUN, "--device", "gpu"], "--device must be cpu, cuda, cuda:N or mps, got 'gpu'"),
     (
         [*RUN, "--method", "learned-mask", "--mask-schedule", "cubc"],

@@ -233,7 +233,7 @@ def test_json_and_csv_have_the_same_rows_and_stdout_has_nothing_else(command):
     code, out, err = command(*RUN, "--nnz", 1, 50, 99, "--format", "csv")
     table = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert json.loads(table[0]["info"]) == {"draw": "toy"}
+    assert json.loads(table[0]["info"]) == {"draw": "toy", "parameter_distance": 0.0}
     assert [line["run_id"] for line in table] == [row["run_id"] for row in rows]
     assert json.loads(table[0]["task_options"]) == {"n": 30}
     dense = [line for line in err if "the network is dense" in line]

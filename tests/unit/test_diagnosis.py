@@ -342,6 +342,6 @@ def test_biases_outputs_and_the_direct_path_are_called_what_they_are():
 
 
 def certify_name(parts, data, at):
-    from sparsefit.gauss_newton.certificate import _Names
+    from sparsefit.gauss_newton.certificate import PlaceNames
 
-    return _Names(parts.net, data, parts.units).weight(at)
+    return PlaceNames(parts.net, data, parts.units).weight(at)
