@@ -332,6 +332,8 @@ class Search:
         best = None
         for size in falling_sizes(nnz):
             if size < nnz:
+                if fit.network.nnz <= size:
+                    continue  # what is exact has as few already
                 fit = self._fits([size], problem, self._silent)[size]
             if not _is_exact(fit, problem):
                 break
